@@ -133,6 +133,9 @@ type FetchReply struct {
 	NextDue    time.Time // when the earliest delayed task is due; zero if none
 	Short      []int     // indexes of the budgets that are used up while more tasks of their scope wait, as far as the fetch saw
 	Pauses     int64     // the version of the pauses; see [PauseSet]
+	// Drained says that after this fetch another one with the same routes would deliver nothing, until
+	// a signal says otherwise. So a worker need not ask. A store that does not know leaves it false.
+	Drained bool
 }
 
 // SettleParams is one batch of outcomes.

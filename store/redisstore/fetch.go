@@ -50,7 +50,8 @@ func (s *Store) Fetch(ctx context.Context, p store.FetchParams) (store.FetchRepl
 	var reply store.FetchReply
 	named := p
 	ses.stock.begin(p.Queues, s.hub.synced(k.Partition))
-	for more := true; more && len(reply.Deliveries) == 0; {
+	more := true
+	for more && len(reply.Deliveries) == 0 {
 		named.Queues, more = ses.stock.narrow(p.Queues)
 		if err := s.fetchNamed(ctx, k, ses, &named, &reply); err != nil {
 			if isLost(err) {
@@ -59,6 +60,7 @@ func (s *Store) Fetch(ctx context.Context, p store.FetchParams) (store.FetchRepl
 			return store.FetchReply{}, err
 		}
 	}
+	reply.Drained = reply.Drained && !more
 	return reply, nil
 }
 

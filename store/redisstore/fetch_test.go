@@ -256,3 +256,24 @@ func TestALaneThatIsVisitedTwiceInAFetchKeepsItsSecondMarker(t *testing.T) {
 		require.Equal(t, store.StatusSucceeded, w.record(run).Status)
 	}
 }
+
+func TestAFetchSaysThatItLeftNothing(t *testing.T) {
+	s := newScene(t)
+	w := s.worker("w")
+	run := s.begin(store.StartParams{Job: "job"})
+	fetch := func(n int, kinds ...string) bool {
+		reply, err := s.Fetch(t.Context(), w.ask(n, kinds...))
+		require.NoError(t, err)
+		require.Len(t, reply.Deliveries, n)
+		w.fetched++
+		return reply.Drained
+	}
+	s.enqueue(run, itemOf("k", "first"), itemOf("k", "second"))
+	require.False(t, fetch(1, "k"))
+	require.True(t, fetch(1, "k"))
+	s.enqueue(run, itemOf("k", "third"), itemOf("l", "fourth"))
+	require.False(t, fetch(1, "k", "l"), "the other lane is not empty")
+	require.True(t, fetch(1, "k", "l"))
+	s.enqueue(run, itemOf("k", "fifth"), itemOf("l", "sixth"))
+	require.True(t, fetch(1, "l"), "of the routes that it names")
+}

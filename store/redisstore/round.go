@@ -137,6 +137,7 @@ func (r *round) read(rest []rueidis.RedisMessage, reply *store.FetchReply) bool 
 	}
 	r.learn(told)
 	r.found.left, r.found.more = int(script.Number(rest[1])), script.Number(rest[2]) == 1
+	reply.Drained = len(told) == 0 && r.skip == 0 && !r.found.more
 	short, err := rest[3].AsIntSlice()
 	if err != nil {
 		return false

@@ -238,6 +238,28 @@ var wakeupsContract = []testCase{
 			func() { w.succeed(reply.Deliveries...) }, func(l *listener) { l.hearsOfWork(r.partition, scan.Queue) },
 		)
 	}},
+	{"a fetch that left nothing may say so, and then the next task is signalled", func(s *scene) {
+		r := s.open("import")
+		p, w, l := r.producer(), r.worker(), s.listen()
+		defer l.stop()
+		asks := func(n, left int) {
+			w.fetches++
+			reply, err := s.store.Fetch(s.ctx, w.params(n))
+			s.NoError(err)
+			s.Len(reply.Deliveries, n)
+			s.False(reply.Drained && left > 0, "%d are left", left)
+			w.succeed(reply.Deliveries...)
+		}
+		for range 2 { // a lane that is known, and one that is not
+			p.add(r, tasks(scan, s.name("scan"), 3)...)
+			p.add(r, tasks(file, s.name("file"), 2)...)
+			l.hearsOfWork(r.partition, scan.Queue)
+			l.hearsOfWork(r.partition, file.Queue)
+			asks(1, 4)
+			asks(2, 2)
+			asks(2, 0)
+		}
+	}},
 	{"a job that is to rest for less than it would have been left alone is signalled", func(s *scene) {
 		p := s.periodic("nightly")
 		r := p.started(p.due(tick), "at once")

@@ -47,6 +47,13 @@ func (m *machine) lease(w *modelWorker, p store.FetchParams) store.FetchReply {
 		m.s.NoError(err)
 		m.s.Equal(reply.Deliveries, again.Deliveries, "a repeat")
 	}
+	if reply.Drained {
+		next := p
+		next.Number, next.Recovered = p.Number+1, p.Recovered && recovered == 0
+		none, err := m.s.store.Fetch(m.s.ctx, next)
+		m.s.NoError(err)
+		m.s.Empty(none.Deliveries, "the reply said that nothing is left")
+	}
 	return reply
 }
 

@@ -373,6 +373,11 @@ var sabotages = map[string]struct {
 		"Contract, Sessions: a quiet session",
 		func(s store.Store) store.Store { return &servesQuiet{Store: s} },
 	},
+	"says that nothing is left": {
+		"Contract_Signals",
+		"Contract, Signals: a subscriber gets",
+		func(s store.Store) store.Store { return &saysDrained{s} },
+	},
 	"tells no status": {
 		"Contract_Quiet",
 		"Contract, Sessions: a quiet session",

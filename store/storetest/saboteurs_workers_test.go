@@ -65,6 +65,15 @@ func (s *servesQuiet) Fetch(ctx context.Context, p store.FetchParams) (store.Fet
 	return reply, err
 }
 
+// saysDrained says of each fetch that it left nothing.
+type saysDrained struct{ store.Store }
+
+func (s *saysDrained) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
+	reply, err := s.Store.Fetch(ctx, p)
+	reply.Drained = true
+	return reply, err
+}
+
 // tellsNoStatus has a session get nothing, and its worker not know why.
 type tellsNoStatus struct{ store.Store }
 

@@ -24,6 +24,7 @@ var unlike = map[string]bool{
 	"SemaphoreHolder.Slot": true, "Lease.Index": true, "SemaphoreHolder.Fence": true, "SemaphoreReply.Place": true, "SemaphoreReply.Next": true,
 	"AuditLine.Number": true, "AuditLine.Run": true,
 	"ReadReply.Cursor": true, "JobPage.Next": true, "FetchReply.Short": true, "FetchReply.NextDue": true,
+	"FetchReply.Drained":     true,
 	"HeartbeatReply.NextDue": true, "HeartbeatReply.SweepDue": true, "PromoteReply.Next": true, "PromoteReply.More": true,
 	"SweepReply.More": true, "SweepReply.Purged": true, "SessionRecord.Overdue": true, "LaneRecord.Oldest": true,
 	"QueueRecord.Oldest": true, "Task.Enqueued": true, "Task.Ready": true,

@@ -87,7 +87,7 @@ func (g *Grant) Answered(r *store.FetchReply, took time.Duration, tasks iter.Seq
 	}
 	switch {
 	case got > 0:
-		src.hot = true // a fetch that found tasks does not prove that there are no more
+		src.hot = src.hot || !r.Drained // a signal may have come meanwhile
 	case !g.Suspect:
 		src.unprobed = true
 	}

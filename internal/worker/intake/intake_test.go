@@ -70,6 +70,28 @@ func TestAnIntakeAsksForWhatItHasRoomForAndOnlyWithReason(t *testing.T) {
 	require.Equal(t, 1, g.Max)
 }
 
+func TestAnIntakeDoesNotAskASourceThatSaysThatNothingIsLeft(t *testing.T) {
+	in := intakeOf(8, 1, false)
+	src := in.sources[0]
+	src.Opened()
+	drained := &store.FetchReply{Deliveries: make([]store.Delivery, 2), Drained: true}
+	g, ok := granted(src)
+	require.True(t, ok)
+	g.Answered(drained, time.Millisecond, none)
+	_, ok = granted(src)
+	require.False(t, ok, "nothing is left")
+	src.Awaken()
+	g, ok = granted(src)
+	require.True(t, ok)
+	src.Awaken()
+	g.Answered(drained, time.Millisecond, none)
+	g, ok = granted(src)
+	require.True(t, ok, "work that came while the fetch was in flight is not missed")
+	give(g, 2, 0, time.Millisecond)
+	_, ok = granted(src)
+	require.True(t, ok, "a fetch that found tasks does not prove that there are no more")
+}
+
 func TestAnIntakePrefetchesForShortTasksAndRefillsByHalves(t *testing.T) {
 	in := intakeOf(10, 1, false)
 	src := in.sources[0]

@@ -70,13 +70,20 @@ func manyJobs(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
+	alone := max(1, t.sizes.jobs/10)
 	n := t.sizes.jobs * perJob
 	var runs []*syncjob.Run
-	if _, err := t.measureAs(ctx, t.scenario+"-start", n, func() (err error) {
-		runs, err = startJobs(ctx, r, t.sizes.jobs, perJob)
-		return err
-	}); err != nil {
-		return err
+	for _, part := range []struct {
+		name                 string
+		first, end, starters int
+	}{{"-start-1", 0, alone, 1}, {"-start", alone, t.sizes.jobs, producers}} {
+		if _, err := t.measureAs(ctx, t.scenario+part.name, (part.end-part.first)*perJob, func() error {
+			started, err := startJobs(ctx, r, part.first, part.end, perJob, part.starters)
+			runs = append(runs, started...)
+			return err
+		}); err != nil {
+			return err
+		}
 	}
 	if err := drainAll(ctx, t, r, t.scenario+"-drain", n); err != nil {
 		return err
@@ -109,14 +116,16 @@ func drainAll(ctx context.Context, t *trial, r *rollcall, name string, n int) er
 	return err
 }
 
-// startJobs starts jobs and fills each with so many tasks.
-func startJobs(ctx context.Context, r *rollcall, jobs, tasks int) ([]*syncjob.Run, error) {
-	runs := make([]*syncjob.Run, jobs)
+// startJobs starts the jobs from one number to another, and fills each with so many tasks. So many
+// goroutines do it.
+func startJobs(ctx context.Context, r *rollcall, first, end, tasks, starters int) ([]*syncjob.Run, error) {
+	runs := make([]*syncjob.Run, end-first)
 	var next atomic.Int64
+	next.Store(int64(first))
 	g, ctx := errgroup.WithContext(ctx)
-	for range producers {
+	for range starters {
 		g.Go(func() error {
-			for i := int(next.Add(1)) - 1; i < jobs; i = int(next.Add(1)) - 1 {
+			for i := int(next.Add(1)) - 1; i < end; i = int(next.Add(1)) - 1 {
 				run, err := r.manager.Start(
 					ctx, syncjob.Job{Name: fmt.Sprintf("job/%05d", i), Set: benchSet, Open: true}, nil,
 				)
@@ -129,7 +138,7 @@ func startJobs(ctx context.Context, r *rollcall, jobs, tasks int) ([]*syncjob.Ru
 				if err := run.Seal(ctx); err != nil {
 					return err
 				}
-				runs[i] = run
+				runs[i-first] = run
 			}
 			return nil
 		})

@@ -64,7 +64,7 @@ func (t *trial) countCommands(ctx context.Context) error {
 }
 
 func idleJobs(ctx context.Context, r *rollcall, jobs int) error {
-	runs, err := startJobs(ctx, r, jobs/2, 1)
+	runs, err := startJobs(ctx, r, 0, jobs/2, 1, producers)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func list(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	if _, err := startJobs(ctx, r, t.sizes.jobs, 1); err != nil {
+	if _, err := startJobs(ctx, r, 0, t.sizes.jobs, 1, producers); err != nil {
 		return err
 	}
 	_, err = t.measure(ctx, t.sizes.jobs, func() error {

@@ -18,7 +18,9 @@ type scenario struct {
 }
 
 var scenarios = []scenario{
-	{name: "enqueue-one", limit: time.Minute, aof: true, run: enqueueOne},
+	{name: "enqueue-one", limit: time.Minute, aof: true, run: enqueueOne(producers)},
+	{name: "enqueue-one-1", limit: time.Minute, run: enqueueOne(1)},
+	{name: "enqueue-one-100", limit: time.Minute, run: enqueueOne(100)},
 	{name: "enqueue-batch", limit: time.Minute, aof: true, run: enqueueBatch},
 	{name: "drain-10", limit: time.Minute, run: drainAt(10)},
 	{name: "drain-100", limit: time.Minute, aof: true, run: drainAt(100)},
@@ -30,6 +32,12 @@ var scenarios = []scenario{
 	{name: "delayed", limit: time.Minute, once: true, run: delayed},
 	{name: "memory", limit: time.Minute, once: true, run: memory},
 	{name: "slow", limit: time.Minute, run: slowHandlers},
+	{name: "handlers-1ms-10", limit: time.Minute, run: handlersOf(time.Millisecond, 10)},
+	{name: "handlers-1ms-100", limit: time.Minute, run: handlersOf(time.Millisecond, 100)},
+	{name: "handlers-10ms-10", limit: time.Minute, run: handlersOf(10*time.Millisecond, 10)},
+	{name: "handlers-10ms-100", limit: time.Minute, run: handlersOf(10*time.Millisecond, 100)},
+	{name: "handlers-100ms-10", limit: time.Minute, run: handlersOf(100*time.Millisecond, 10)},
+	{name: "handlers-100ms-100", limit: time.Minute, run: handlersOf(100*time.Millisecond, 100)},
 	{name: "idle", limit: 2 * time.Minute, once: true, run: idle},
 	{name: "stop", limit: 2 * time.Minute, run: stop},
 	{name: "list", limit: time.Minute, once: true, run: list},
@@ -66,21 +74,22 @@ type sizes struct {
 	workers  int           // where idle ones are measured
 	idle     time.Duration // for how long they are
 	watchers int
-	slow     int // handlers of 10 ms each
-	large    int // payloads at the limit
+	slow     int           // handlers of 10 ms each
+	busy     time.Duration // for how long every slot has handlers
+	large    int           // payloads at the limit
 }
 
 func fullSizes(n int) sizes {
 	return sizes{
 		n: cmp.Or(n, 300_000), jobs: 10_000, tree: 1000, waiting: 1_000_000, samples: 1000, workers: 10,
-		idle: 20 * time.Second, watchers: 100, slow: 4000, large: 200,
+		idle: 20 * time.Second, watchers: 100, slow: 4000, busy: 2 * time.Second, large: 200,
 	}
 }
 
 func quickSizes(n int) sizes {
 	return sizes{
 		n: cmp.Or(n, 30_000), jobs: 500, tree: 100, waiting: 50_000, samples: 60, workers: 10,
-		idle: 4 * time.Second, watchers: 100, slow: 1000, large: 20,
+		idle: 4 * time.Second, watchers: 100, slow: 1000, busy: 500 * time.Millisecond, large: 20,
 	}
 }
 
@@ -88,7 +97,7 @@ func quickSizes(n int) sizes {
 func tinySizes() sizes {
 	return sizes{
 		n: 600, jobs: 12, tree: 20, waiting: 2000, samples: 3, workers: 2,
-		idle: 10 * time.Millisecond, watchers: 3, slow: 40, large: 3,
+		idle: 10 * time.Millisecond, watchers: 3, slow: 40, busy: 20 * time.Millisecond, large: 3,
 	}
 }
 

@@ -118,7 +118,12 @@ func printMarkdown(out io.Writer, results []result) error {
 
 // byTask reports whether a scenario measures CPU per task of every peer.
 func byTask(scenario string) bool {
-	return strings.HasPrefix(scenario, "enqueue") || strings.HasPrefix(scenario, "drain") || scenario == "both"
+	for _, prefix := range []string{"enqueue", "drain", "both", "handlers"} {
+		if strings.HasPrefix(scenario, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 func markdownTable(b *strings.Builder, results []result, titles []string, wanted func(*result) bool) {

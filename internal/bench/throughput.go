@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -10,21 +11,27 @@ import (
 // producers is how many goroutines enqueue one by one.
 const producers = 10
 
-// enqueueOne stores tasks one by one, each call returning when its task is stored.
-func enqueueOne(ctx context.Context, t *trial) error {
-	n := max(t.sizes.n/4, producers)
-	r, err := t.measure(ctx, n, func() error { return oneByOne(ctx, t.peer, n) })
-	if err == nil {
-		r.BytesPerTask = r.grown
+// enqueueOne stores tasks one by one from so many goroutines, each call returning when its task is
+// stored.
+func enqueueOne(goroutines int) func(context.Context, *trial) error {
+	return func(ctx context.Context, t *trial) error {
+		n := max(t.sizes.n/4, goroutines)
+		if goroutines == 1 {
+			n = max(n/4, 1)
+		}
+		r, err := t.measure(ctx, n, func() error { return oneByOne(ctx, t.peer, n, goroutines) })
+		if err == nil {
+			r.BytesPerTask = r.grown
+		}
+		return err
 	}
-	return err
 }
 
-func oneByOne(ctx context.Context, p peer, n int) error {
+func oneByOne(ctx context.Context, p peer, n, goroutines int) error {
 	g, ctx := errgroup.WithContext(ctx)
-	for k := range producers {
+	for k := range goroutines {
 		g.Go(func() error {
-			for i := k; i < n; i += producers {
+			for i := k; i < n; i += goroutines {
 				if err := p.enqueue(ctx, payload(i), 0); err != nil {
 					return err
 				}
@@ -48,7 +55,7 @@ func enqueueBatch(ctx context.Context, t *trial) error {
 func fill(ctx context.Context, p peer, n int) error {
 	err := p.fill(ctx, n)
 	if errors.Is(err, errUnsupported) {
-		err = oneByOne(ctx, p, n)
+		err = oneByOne(ctx, p, n, producers)
 	}
 	return err
 }
@@ -62,6 +69,35 @@ func drainAt(concurrency int) func(context.Context, *trial) error {
 		var stop func() error
 		_, err := t.measure(ctx, t.sizes.n, func() (err error) {
 			stop, err = drain(ctx, t.peer, concurrency, newCountdown(t.sizes.n))
+			return err
+		})
+		return ended(err, stop)
+	}
+}
+
+// handlersOf works off tasks that wait, with handlers that take so long, in so many slots.
+func handlersOf(takes time.Duration, slots int) func(context.Context, *trial) error {
+	return func(ctx context.Context, t *trial) error {
+		if _, ok := t.peer.(*floor); ok {
+			return errUnsupported // it runs handlers one after the other
+		}
+		n := slots * max(1, int(t.sizes.busy/takes))
+		if err := fill(ctx, t.peer, n); err != nil {
+			return err
+		}
+		c := newCountdown(n)
+		var stop func() error
+		_, err := t.measure(ctx, n, func() (err error) {
+			stop, err = t.peer.work(ctx, slots, func(b []byte) {
+				time.Sleep(takes)
+				c.tick(b)
+			})
+			if err == nil {
+				err = c.wait(ctx)
+			}
+			if err == nil {
+				err = t.peer.drained(ctx, n)
+			}
 			return err
 		})
 		return ended(err, stop)

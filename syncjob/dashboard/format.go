@@ -16,6 +16,7 @@ import (
 var functions = template.FuncMap{
 	"text":   syncjob.Printable,
 	"n":      grouped,
+	"rate":   func(r float64) string { return grouped(strconv.FormatFloat(r, 'f', 1, 64)) },
 	"ago":    func(now, t time.Time) when { return when{t, now} },
 	"took":   took,
 	"link":   func(page string, pairs ...any) string { return link(page, texts(pairs)...) },
@@ -87,17 +88,22 @@ func dict(pairs ...any) (map[string]any, error) {
 	return m, nil
 }
 
-// grouped writes a number with its thousands apart: 1,234,567.
+// grouped writes a number with its thousands apart: 1,234,567.8.
 func grouped(v any) string {
 	text := fmt.Sprint(v)
 	digits := strings.TrimPrefix(text, "-")
+	sign := text[:len(text)-len(digits)]
+	digits, part, broken := strings.Cut(digits, ".")
 	var b strings.Builder
-	b.WriteString(text[:len(text)-len(digits)])
+	b.WriteString(sign)
 	for i, c := range digits {
 		if i > 0 && (len(digits)-i)%3 == 0 {
 			b.WriteByte(',')
 		}
 		b.WriteRune(c)
+	}
+	if broken {
+		b.WriteString("." + part)
 	}
 	return b.String()
 }
@@ -137,6 +143,9 @@ func (w when) Relative() string {
 	}
 }
 
+// Text is both, for sentences.
+func (w when) Text() string { return w.Absolute() + " UTC (" + w.Relative() + ")" }
+
 // For is how long ago it was.
 func (w when) For() string { return took(max(0, w.now.Sub(w.at))) }
 
@@ -146,6 +155,8 @@ func (w when) Zero() bool { return w.at.IsZero() }
 // took writes a duration in two units at most: 850 ms, 12.3 s, 4 min 5 s, 3 h 20 min, 5 d 2 h.
 func took(d time.Duration) string {
 	switch {
+	case d > 0 && d < time.Millisecond:
+		return "< 1 ms"
 	case d < time.Second:
 		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
 	case d < time.Minute:

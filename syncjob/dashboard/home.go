@@ -88,7 +88,13 @@ func (d *source) home(ctx context.Context, _ url.Values) (any, error) {
 		b.warn("note", link("pauses"), "The namespace is read-only: most tasks wait.")
 	}
 	for _, p := range pauses.Pauses {
-		text := p.String() // "queue mail is paused …"
+		text := p.Scope.String() + " is paused since " + when{p.Since, time.Now()}.Text()
+		if p.By != "" {
+			text += " by " + p.By
+		}
+		if p.Reason != "" {
+			text += ": " + p.Reason
+		}
 		b.warn("note", link("pauses"), "%s", strings.ToUpper(text[:1])+text[1:])
 	}
 	return b, d.activeRuns(ctx, b)
@@ -159,7 +165,7 @@ func (d *source) activeRuns(ctx context.Context, b *homeBody) error {
 		return err
 	}
 	for _, s := range late {
-		text := "late since " + s.NextDue.UTC().Format(time.DateTime) + " UTC"
+		text := "late since " + when{s.NextDue, time.Now()}.Text()
 		if s.Problem != "" {
 			text = s.Problem
 		}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -336,20 +335,4 @@ func TestTheDashboardIsForThisMachineOnly(t *testing.T) {
 	)
 	stop()
 	require.Zero(t, <-done)
-}
-
-// The scripts run in the shells themselves, where those are there.
-func TestCompletionScriptsAreValid(t *testing.T) {
-	p := newPlace(t)
-	for _, shell := range []string{"bash", "zsh"} {
-		path, err := exec.LookPath(shell)
-		if err != nil {
-			t.Logf("%s is not here", shell)
-			continue
-		}
-		cmd := exec.CommandContext(t.Context(), path, "-n")
-		cmd.Stdin = strings.NewReader(p.rollcall(0, "completion", shell))
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, string(out))
-	}
 }

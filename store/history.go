@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -20,9 +21,14 @@ import (
 //
 // [bounds.MaxSeries] routes of a partition have points of their own: those that had tasks first.
 // When there are as many, one makes place for a new one if it has no points any more. The others
-// count together as the zero route. A point takes as many bytes as the three names and about 18
-// more, and in Redis a minute with points about 150. Points of minutes are kept for
-// [bounds.MinutesKept], points of hours for [bounds.HoursKept].
+// count together as the zero route. A point takes as many bytes as the three names and about 19
+// more, and about 3 for each bucket of its histograms; in Redis a minute with points takes about
+// 150 more. Points of minutes are kept for [bounds.MinutesKept], points of hours for
+// [bounds.HoursKept].
+//
+// [SettleParams].Times bring the histograms. A store adds them up until a sweep makes points; the
+// step that notes the figures takes them away. So each is in one point of a minute and in one of an
+// hour.
 type History interface {
 	// ReadHistory reads points of a partition, oldest first. Those of one time are in the order of
 	// their routes.
@@ -75,6 +81,7 @@ type HistoryPoint struct {
 	Route Route     // zero for those that have no points of their own
 	At    time.Time // a whole minute; what was done at most a few seconds later may be in it
 	Figures
+	Times
 }
 
 func (f Figures) plus(o Figures) Figures {
@@ -103,6 +110,7 @@ type NotedRoute struct {
 	Route   Route
 	Last    Figures // at its last point of a minute
 	Hour    Figures // what was done since its last point of an hour
+	Times   Times   // since then, too
 	Changed int64   // minute of its last point
 }
 
@@ -110,52 +118,81 @@ type NotedRoute struct {
 type SeriesPoint struct {
 	Route Route
 	Figures
+	Times
 }
 
-// Take notes the figures that a partition has now, and returns the points. ok is false if somebody
-// has done so in this minute; then nothing changes. After a clock went back by more than ten
-// minutes, points are made again.
-func (n *Noted) Take(now time.Time, figures map[Route]Figures) (minute, hour []SeriesPoint, ok bool) {
+// Due reports whether points are to be made. After a clock went back by more than ten minutes, they
+// are made again.
+func (n *Noted) Due(now time.Time) bool {
 	at := minuteOf(now)
-	if at <= n.Minute && at > n.Minute-10 {
+	return at > n.Minute || at <= n.Minute-10
+}
+
+// Take notes the figures that a partition has now, with the histograms since it did so last, and
+// returns the points. ok is false if they are not [Noted.Due]; then nothing changes.
+func (n *Noted) Take(
+	now time.Time, known map[Route]Figures, came map[Route]Times,
+) (minute, hour []SeriesPoint, ok bool) {
+	if !n.Due(now) {
 		return nil, nil, false
 	}
-	n.admit(at, figures)
-	rest := Figures{}
-	for route, f := range figures {
-		if _, own := n.find(route); !own {
-			rest = rest.plus(f)
-		}
+	at := minuteOf(now)
+	figures, times := make(map[Route]Figures, len(known)), make(map[Route]Times, len(came))
+	for route, t := range came {
+		figures[route], times[route] = Figures{}, t
 	}
+	maps.Copy(figures, known)
+	n.admit(at, figures, times)
+	n.addRest(figures, times)
 	full := at/60 != n.Hour/60
 	for i := range n.Routes {
 		r := &n.Routes[i]
-		f, known := figures[r.Route]
-		if r.Route == (Route{}) {
-			f, known = rest, true
+		d, took := Figures{}, times[r.Route]
+		if f, known := figures[r.Route]; known {
+			d = r.since(f)
 		}
-		d := f.minus(r.Last)
-		switch {
-		case !known:
-			d = Figures{}
-		case d.fell() && r.Route == (Route{}): // some of the others were forgotten
-			r.Last, d = f, Figures{}
-		case d.fell(): // it was forgotten, and came back
-			d = f
+		if d != (Figures{}) || !took.empty() {
+			r.Hour, r.Times, r.Changed = r.Hour.plus(d), r.Times.Plus(took), at
+			minute = append(minute, SeriesPoint{r.Route, d, took})
 		}
-		if d != (Figures{}) {
-			r.Last, r.Hour, r.Changed = f, r.Hour.plus(d), at
-			minute = append(minute, SeriesPoint{r.Route, d})
-		}
-		if full && r.Hour != (Figures{}) {
-			hour = append(hour, SeriesPoint{r.Route, r.Hour})
-			r.Hour = Figures{}
+		if full && (r.Hour != (Figures{}) || !r.Times.empty()) {
+			hour = append(hour, SeriesPoint{r.Route, r.Hour, r.Times})
+			r.Hour, r.Times = Figures{}, Times{}
 		}
 	}
 	if n.Minute = at; full {
 		n.Hour = at
 	}
 	return minute, hour, true
+}
+
+// addRest sums up the routes without points of their own, as the zero route.
+func (n *Noted) addRest(figures map[Route]Figures, times map[Route]Times) {
+	rest, took := Figures{}, Times{}
+	for route, f := range figures {
+		if _, own := n.find(route); !own {
+			rest, took = rest.plus(f), took.Plus(times[route])
+		}
+	}
+	figures[Route{}] = rest
+	if !took.empty() {
+		times[Route{}] = took
+	}
+}
+
+// since returns what was done since the last point, and notes the figures.
+func (r *NotedRoute) since(f Figures) Figures {
+	d := f.minus(r.Last)
+	switch {
+	case d.fell() && r.Route == (Route{}): // some of the others were forgotten
+		d = Figures{}
+	case d.fell(): // it was forgotten, and came back
+		if d = f; f == (Figures{}) {
+			return d
+		}
+	}
+	r.Last = f
+	return d
 }
 
 func (n *Noted) find(r Route) (int, bool) {
@@ -169,10 +206,10 @@ func CompareRoutes(a, b Route) int {
 
 // admit gives new routes points of their own as long as there is room, those that did most first.
 // From the first time that there is none, a route is counted with the others until it is admitted.
-func (n *Noted) admit(at int64, figures map[Route]Figures) {
+func (n *Noted) admit(at int64, figures map[Route]Figures, times map[Route]Times) {
 	var waiting []Route
 	for route, f := range figures {
-		if _, own := n.find(route); !own && f != (Figures{}) {
+		if _, own := n.find(route); !own && (f != (Figures{}) || !times[route].empty()) {
 			waiting = append(waiting, route)
 		}
 	}
@@ -211,7 +248,7 @@ func (n *Noted) evict(at int64, figures map[Route]Figures, rest *NotedRoute) {
 		if known && at-r.Changed < int64(bounds.HoursKept/time.Minute) {
 			return false
 		}
-		rest.Hour = rest.Hour.plus(r.Hour)
+		rest.Hour, rest.Times = rest.Hour.plus(r.Hour), rest.Times.Plus(r.Times)
 		if known {
 			rest.Last = rest.Last.plus(r.Last)
 		}
@@ -224,7 +261,7 @@ func (n *Noted) evict(at int64, figures map[Route]Figures, rest *NotedRoute) {
 func KeepPoints(all []HistoryPoint, points []SeriesPoint, now time.Time, kept time.Duration) []HistoryPoint {
 	at := time.Unix(minuteOf(now)*60, 0).UTC()
 	for _, p := range points {
-		all = append(all, HistoryPoint{p.Route, at, p.Figures})
+		all = append(all, HistoryPoint{p.Route, at, p.Figures, p.Times})
 	}
 	for len(all) > 0 && now.Sub(all[0].At) > kept {
 		all = all[1:]

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"time"
+
+	"github.com/rollcall-go/rollcall/store/histogram"
 )
 
 // SessionID names a session of a worker in one partition.
@@ -145,7 +147,30 @@ type SettleParams struct {
 	Answered Answered
 	Worker   string    // for failure records
 	Outcomes []Outcome // at most MaxBatch
+	// Times are histograms of attempts that ended, of at most [bounds.MaxRouteTimes] routes, and of no
+	// hooks. They are added in the same step, whatever becomes of the outcomes, and come into the next
+	// points of [History]. A settlement may bring nothing else.
+	Times []RouteTimes
 }
+
+// Times are histograms of attempts that ended.
+type Times struct {
+	// Wait says how long their tasks were ready before they started; see [Task.WaitsSince].
+	Wait histogram.Histogram `json:",omitempty"`
+	// Run says how long they took.
+	Run histogram.Histogram `json:",omitempty"`
+}
+
+// RouteTimes are the histograms of a route.
+type RouteTimes struct {
+	Route Route
+	Times
+}
+
+// Plus returns the sum of two pairs. They do not change.
+func (t Times) Plus(o Times) Times { return Times{t.Wait.Plus(o.Wait), t.Run.Plus(o.Run)} }
+
+func (t Times) empty() bool { return len(t.Wait)+len(t.Run) == 0 }
 
 // Verdict is the result of a delivery.
 type Verdict uint8

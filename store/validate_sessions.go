@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/histogram"
 )
 
 // Validate returns a [*FieldError] for each bad field, joined.
@@ -101,7 +102,27 @@ func (p *SettleParams) Validate() error {
 		f.at(i, o.validate(&items), "Outcomes[%d].")
 	}
 	f.add(children > bounds.MaxBatch, "Outcomes.Children", "are more than bounds.MaxBatch")
+	f.add(len(p.Times) > bounds.MaxRouteTimes, "Times", "are more than bounds.MaxRouteTimes")
+	for i := range p.Times {
+		f.at(i, p.Times[i].validate(), "Times[%d].")
+	}
 	return f.err()
+}
+
+func (t *RouteTimes) validate() error {
+	var f faults
+	f.check(t.Route.validate(), "")
+	f.add(!t.Route.Counted(), "Route", "is of hooks")
+	f.times("Wait", t.Wait)
+	f.times("Run", t.Run)
+	return f.err()
+}
+
+func (f *faults) times(field string, h histogram.Histogram) {
+	if err := h.Validate(); err != nil {
+		f.add(true, field, err.Error())
+	}
+	f.add(h.Count() > bounds.MaxNumber, field, "counts more than bounds.MaxNumber")
 }
 
 // lease checks that Fetch can have given the lease. Only the store knows whether it is held.

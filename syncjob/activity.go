@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/histogram"
 )
 
 // ActivityOptions select what [Manager.Activity] reads. Zero fields select everything.
@@ -38,14 +39,33 @@ type ActivityPoint struct {
 	Succeeded int64     `json:"succeeded"`
 	Failed    int64     `json:"failed"`
 	Retried   int64     `json:"retried"`
+	// Wait tells how long the tasks of these attempts were ready before they started, and Run how long
+	// the attempts took. Both may lack some of Ended: see [Manager.Activity].
+	Wait histogram.Histogram `json:"wait,omitempty"`
+	Run  histogram.Histogram `json:"run,omitempty"`
 }
 
-func (p *ActivityPoint) add(f store.Figures) {
-	p.Enqueued += f.Enqueued
-	p.Ended += f.Succeeded + f.Failed + f.Retried + f.Other
-	p.Succeeded += f.Succeeded
-	p.Failed += f.Failed
-	p.Retried += f.Retried
+// Add adds what was done in another interval, or of another kind.
+func (p *ActivityPoint) Add(o ActivityPoint) {
+	p.Enqueued += o.Enqueued
+	p.Ended += o.Ended
+	p.Succeeded += o.Succeeded
+	p.Failed += o.Failed
+	p.Retried += o.Retried
+	p.Wait, p.Run = p.Wait.Plus(o.Wait), p.Run.Plus(o.Run)
+}
+
+// Idle reports whether nothing was done.
+func (p *ActivityPoint) Idle() bool {
+	return p.Enqueued == 0 && p.Ended == 0 && len(p.Wait)+len(p.Run) == 0
+}
+
+func activityPoint(h *store.HistoryPoint) ActivityPoint {
+	f := &h.Figures
+	return ActivityPoint{
+		Enqueued: f.Enqueued, Ended: f.Succeeded + f.Failed + f.Retried + f.Other,
+		Succeeded: f.Succeeded, Failed: f.Failed, Retried: f.Retried, Wait: h.Wait, Run: h.Run,
+	}
 }
 
 // maxActivityPoints is how many points a series may have.
@@ -60,12 +80,19 @@ const maxActivityPoints = 10_000
 // done while no worker was alive to sweep is counted in the minute, or hour, before the next sweep.
 // What was done in the present minute is not in it.
 //
+// The histograms are approximate: a quantile of one is at most 19 % more or less than the exact
+// one, and up to 500 µs. A worker sends them about once a second, so they may be counted a second
+// later than the attempts; and those of a worker that dies, or loses its session, may be missing
+// for as long. Otherwise each attempt that a worker began is in both once, whatever happens to
+// replies. A task waits from when it was ready, by the store's clock: when it was enqueued, or was
+// due if it was delayed or is tried again.
+//
 // Each partition has series of 200 kinds, those that had tasks first. A kind that did nothing for
 // 90 days makes place for another one. All others are in the series without names. Points of
 // minutes are kept for 8 hours, and points of hours for 90 days: an interval of which From is
 // before the last 8 hours is made of whole hours, so Step must be a number of hours then. For each
-// partition a kind takes as many bytes as its names and about 18 more, for each minute and each
-// hour in which anything was done.
+// partition a kind takes as many bytes as its names and about 19 more, and about 3 for each bucket
+// of its histograms, for each minute and each hour in which anything was done.
 //
 // It makes a call for each 64 minutes, or 64 hours, to each partition. If some do not answer, it
 // has what the others have, and the error is a [*PartialError]. Nil options mean the last hour.
@@ -100,9 +127,7 @@ func activitySeries(parts []map[store.Route][]ActivityPoint) []ActivitySeries {
 				continue
 			}
 			for i, p := range points {
-				sum := &all[route][i]
-				sum.Enqueued, sum.Ended, sum.Succeeded = sum.Enqueued+p.Enqueued, sum.Ended+p.Ended, sum.Succeeded+p.Succeeded
-				sum.Failed, sum.Retried = sum.Failed+p.Failed, sum.Retried+p.Retried
+				all[route][i].Add(p)
 			}
 		}
 	}
@@ -173,7 +198,7 @@ func (o *ActivityOptions) read(
 			if all[h.Route] == nil {
 				all[h.Route] = o.empty()
 			}
-			all[h.Route][h.At.Sub(from)/o.Step].add(h.Figures)
+			all[h.Route][h.At.Sub(from)/o.Step].Add(activityPoint(h))
 		}
 	}
 	return all, nil

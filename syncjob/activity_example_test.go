@@ -24,9 +24,13 @@ func ExampleManager_Activity() {
 		log.Fatal(err)
 	}
 	for _, s := range all {
+		var sum syncjob.ActivityPoint
 		for _, p := range s.Points {
 			fmt.Println(s.Kind, p.At, p.Succeeded, "tasks succeeded in five minutes")
+			sum.Add(p)
 		}
+		fmt.Println(s.Kind, "waited", sum.Wait.Quantile(0.99), "or less, but for one task of 100")
+		fmt.Println(s.Kind, "ran for", sum.Run.Quantile(0.5), "or less in half of", sum.Run.Count(), "attempts")
 	}
 	fmt.Println(len(all), "kinds did anything")
 	// Output:

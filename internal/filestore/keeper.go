@@ -135,7 +135,14 @@ func (s *state) noteFigures() {
 			figures[f.Route] = f.Figures
 		}
 	}
-	minute, hour, _ := s.Noted.Take(s.now, figures)
+	times := map[store.Route]store.Times{}
+	for _, t := range s.Times {
+		times[t.Route] = t.Times
+	}
+	minute, hour, ok := s.Noted.Take(s.now, figures, times)
+	if ok {
+		s.Times = nil
+	}
 	s.Minutes = store.KeepPoints(s.Minutes, minute, s.now, bounds.MinutesKept)
 	s.Hours = store.KeepPoints(s.Hours, hour, s.now, bounds.HoursKept)
 }

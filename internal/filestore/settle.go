@@ -95,6 +95,10 @@ func (s *state) settle(p store.SettleParams) (reply store.SettleReply, err error
 			apply(i)
 		}
 	}
+	for _, t := range p.Times {
+		sum := find(&s.Times, func(of *store.RouteTimes) bool { return of.Route == t.Route })
+		sum.Route, sum.Times = t.Route, sum.Plus(t.Times)
+	}
 	slices.Sort(reply.Lost)
 	sess.Settled, sess.Reply = p.Number, lastReply{Settled: reply}
 	return reply, nil

@@ -25,6 +25,7 @@ type state struct {
 	Limits         map[string]*limit
 	Figures        []figure
 	Noted          store.Noted
+	Times          []store.RouteTimes // since Noted
 	Minutes, Hours []store.HistoryPoint
 	Values         values // of the namespace
 	Sets           map[string][]byte

@@ -40,6 +40,8 @@ const (
 	MaxSeries = 200
 	// MaxHistorySpan is how many minutes, or hours, of the history one call reads.
 	MaxHistorySpan = 64
+	// MaxRouteTimes is of how many routes one settlement brings histograms.
+	MaxRouteTimes = 64
 	// MinutesKept and HoursKept are how long points of the history are kept.
 	MinutesKept = 8 * time.Hour
 	HoursKept   = 90 * 24 * time.Hour

@@ -10,7 +10,18 @@ import (
 // history has the points of a partition, oldest first.
 type history struct {
 	noted          store.Noted
+	times          map[store.Route]store.Times // that came since
 	minutes, hours []store.HistoryPoint
+}
+
+// add adds the histograms of a settlement.
+func (h *history) add(all []store.RouteTimes) {
+	for _, t := range all {
+		if h.times == nil {
+			h.times = make(map[store.Route]store.Times)
+		}
+		h.times[t.Route] = h.times[t.Route].Plus(t.Times)
+	}
 }
 
 // note adds the points of a minute, once, and drops those that are too old.
@@ -21,7 +32,10 @@ func (h *history) note(now time.Time, l *ledger) {
 			figures[route] = f.Figures
 		}
 	}
-	minute, hour, _ := h.noted.Take(now, figures)
+	minute, hour, ok := h.noted.Take(now, figures, h.times)
+	if ok {
+		h.times = nil
+	}
 	h.minutes = store.KeepPoints(h.minutes, minute, now, bounds.MinutesKept)
 	h.hours = store.KeepPoints(h.hours, hour, now, bounds.HoursKept)
 }

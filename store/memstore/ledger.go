@@ -85,5 +85,9 @@ func (s *backend) ReadHistory(ctx context.Context, p store.HistoryParams) ([]sto
 	if p.Hours {
 		all = part.history.hours
 	}
-	return store.PointsOf(slices.Clone(all), &p), nil
+	points := store.PointsOf(slices.Clone(all), &p)
+	for i := range points {
+		points[i].Times = points[i].Plus(store.Times{}) // a copy
+	}
+	return points, nil
 }

@@ -54,6 +54,7 @@ func (p *partition) settle(sess *session, params store.SettleParams) store.Settl
 			b.apply(i, o)
 		}
 	}
+	p.history.add(params.Times)
 	slices.Sort(b.reply.Lost)
 	return b.reply
 }

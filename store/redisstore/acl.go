@@ -10,7 +10,7 @@ import (
 var (
 	usedCommands = strings.Fields("" +
 		"del eval evalsha exists get hdel hexists hget hgetall hincrby hkeys hlen hmget hscan hset hsetnx hstrlen hvals " +
-		"lindex llen lpop lpush lrange lrem lset ltrim persist pexpire pexpireat pttl publish rpop rpush sadd scan scard set " +
+		"lindex llen lpop lpush lrange lrem lset ltrim persist pexpire pexpireat pttl publish renamenx rpop rpush sadd scan scard set " +
 		"sismember smembers srem subscribe time type unlink zadd zcard zcount zlexcount zrange zrangebylex zrangebyscore " +
 		"zrank zrem zremrangebyrank zremrangebyscore zrevrangebyscore zscan zscore")
 	clientCommands = strings.Fields("asking cluster|shards cluster|slots ping role select unsubscribe " +

@@ -114,7 +114,7 @@ func leftUnder(tb testing.TB, client rueidis.Client, prefix string) []string {
 		_, name, _ := strings.Cut(key, "}:")
 		switch {
 		case name == "meta", name == "terms", name == "lost", name == "audit",
-			name == "ledger", name == "gone", name == "series", name == "minutes", name == "hours", strings.HasPrefix(name, "P:"):
+			name == "ledger", name == "gone", name == "series", name == "minutes", name == "hours", name == "times", name == "taken", strings.HasPrefix(name, "P:"):
 		case name == "clock":
 			queues, err := client.Do(context.Background(), client.B().Hkeys().Key(key).Build()).AsStrSlice()
 			require.NoError(tb, err)

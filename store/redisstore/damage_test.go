@@ -60,6 +60,8 @@ func newWreck(tb testing.TB) *wreck {
 	for _, job := range []string{"bad", "good"} {
 		s.fillBeside(job)
 	}
+	s.command("HSET", "times", "wC:default/set/k", "3")
+	s.command("HSET", "taken", "rC:default/set/k", "3") // a sweep died
 	return s
 }
 

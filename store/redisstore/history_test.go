@@ -12,6 +12,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/histogram"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 )
 
@@ -46,6 +47,13 @@ func sumOf(points []store.HistoryPoint) (sum store.Figures) {
 	return sum
 }
 
+func timesOf(points []store.HistoryPoint) (sum store.Times) {
+	for _, p := range points {
+		sum = sum.Plus(p.Times)
+	}
+	return sum
+}
+
 // TestTheHistoryAddsUpToTheLedgerThoughRepliesAreLost works and sweeps in each of 70 minutes from two
 // processes, which lose the reply to every third command.
 func TestTheHistoryAddsUpToTheLedgerThoughRepliesAreLost(t *testing.T) {
@@ -61,10 +69,16 @@ func TestTheHistoryAddsUpToTheLedgerThoughRepliesAreLost(t *testing.T) {
 	require.NoError(t, err)
 	proxy.Inject(redistest.Fault{Kind: redistest.Swallow, Every: 3})
 	const minutes = 70
+	var took store.Times
 	for minute := range minutes {
 		set(time.Duration(minute) * time.Minute)
 		s.enqueue(run, items("k", 3)...)
 		for i, d := range w.fetch(3, "k") {
+			one := func(bucket int) histogram.Histogram { return histogram.Histogram{histogram.Of(bucket, 1)} }
+			w.times = []store.RouteTimes{{
+				Route: d.Lease.Lane.Route, Times: store.Times{Wait: one(minute % histogram.Size), Run: one(i)},
+			}}
+			took = took.Plus(w.times[0].Times)
 			w.settle(outcomeOf(d, []store.Verdict{store.VerdictSuccess, store.VerdictFail, store.VerdictCancel}[i]))
 		}
 		swept := make(chan error, 1)
@@ -96,11 +110,14 @@ func TestTheHistoryAddsUpToTheLedgerThoughRepliesAreLost(t *testing.T) {
 	}
 	t.Logf("%d points of %d minutes, %d replies lost", len(all), minutes, proxy.Injected())
 	require.Equal(t, want, sumOf(all), "exactly what the ledger has")
+	require.EqualValues(t, 3*minutes, took.Run.Count(), "as many as ended")
+	require.Equal(t, took, timesOf(all), "exactly what came")
 	set((minutes + 61) * time.Minute)
 	s.sweep()
 	hours := s.history(true)
 	require.LessOrEqual(t, len(hours), 4, "the first, and those of two or three hours")
 	require.Equal(t, want, sumOf(hours))
+	require.Equal(t, took, timesOf(hours))
 }
 
 // TestAKindTakesAsManyBytesAsTheDocumentsSay has 200 kinds and some more do something in each
@@ -109,29 +126,38 @@ func TestAKindTakesAsManyBytesAsTheDocumentsSay(t *testing.T) {
 	s, set := moving(t)
 	const minutes, kinds = 61, 203
 	require.NoError(t, s.server.Do(t.Context(), "CONFIG", "SET", "slowlog-log-slower-than", "0", "slowlog-max-len", "10000"))
-	names := 0
+	names, buckets := 0, 0
 	for minute := range minutes {
 		set(time.Duration(minute) * time.Minute)
-		var figures []string
+		var figures, times []string
 		for kind := range kinds {
 			route := fmt.Sprintf("default/photos/resize-%03d", kind)
 			names = len(route)
 			n := strconv.Itoa(100 * (minute + 1))
 			figures = append(figures, "e:"+route, n, "s:"+route, n)
+			for i, n := range []string{"3", "40", "52", "5"} { // 100 attempts
+				times = append(times, fmt.Sprintf("w%c:%s", 'B'+i+kind%5, route), n)
+				times = append(times, fmt.Sprintf("r%c:%s", 'M'+i+minute%3, route), n)
+			}
+			buckets = 8
 		}
 		s.command("HSET", "ledger", figures...)
+		s.command("HSET", "times", times...)
 		_, err := s.Sweep(t.Context(), 0)
 		require.NoError(t, err)
 	}
 	points := s.history(false)
 	require.Len(t, points, minutes*201)
 	require.Equal(t, store.Figures{Enqueued: 100 * kinds * minutes, Succeeded: 100 * kinds * minutes}, sumOf(points))
+	took := timesOf(points)
+	require.EqualValues(t, 100*kinds*minutes, took.Wait.Count())
+	require.EqualValues(t, 100*kinds*minutes, took.Run.Count())
 	used, err := s.client.Do(t.Context(), s.client.B().Arbitrary("MEMORY", "USAGE").Keys(s.prefix()+"minutes").
 		Args("SAMPLES", "0").Build()).AsInt64()
 	require.NoError(t, err)
 	each := float64(used) / minutes / 201
-	t.Logf("%.1f bytes a point, of which the names are %d", each, names)
-	require.InEpsilon(t, names+16, each, 0.1)
+	t.Logf("%.1f bytes a point, of which the names are %d, with %d buckets", each, names, buckets)
+	require.InEpsilon(t, names+19+3*buckets, each, 0.1)
 	(&heavy{scene: s}).slowest()
 
 	// What was kept for long enough goes.

@@ -122,13 +122,14 @@ func (s *Store) endDue(ctx context.Context, k *format.Keyspace, names []string) 
 // Sweep implements [store.Keeper].
 func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, error) {
 	k := s.spaces[partition]
-	c := script.NewCall(k.Meta, k.Leases, k.Trash, k.Hist, k.Kept, k.Terms, k.Routes, k.Listed).
-		Add(format.Millis(s.config.SweepInterval))
+	c := script.NewCall(
+		k.Meta, k.Leases, k.Trash, k.Hist, k.Kept, k.Terms, k.Routes, k.Listed, k.Series, k.Times, k.Taken,
+	).Add(format.Millis(s.config.SweepInterval))
 	r, err := s.server.Run(ctx, script.Sweep, c)
 	if err != nil {
 		return store.SweepReply{}, err
 	}
-	if len(r) != 7 {
+	if len(r) != 8 {
 		return store.SweepReply{}, script.Unexpected(script.Sweep, "")
 	}
 	var lists [6][]string
@@ -163,7 +164,7 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 	forgotten, err := s.forgetRoutes(ctx, k, routes)
 	errs = append(errs, err)
 	gone, err := s.unlist(ctx, k, lists[5])
-	errs = append(errs, err, s.noteHistory(ctx, k, format.ParseMillis(script.Text(r[6]))))
+	errs = append(errs, err, s.noteHistory(ctx, k, format.ParseMillis(script.Text(r[6])), r[7]))
 	if err := errors.Join(errs...); err != nil {
 		return reply, err
 	}

@@ -176,6 +176,7 @@ type worker struct {
 	*scene
 	id               store.SessionID
 	fetched, settled int64
+	times            []store.RouteTimes // what each settlement brings
 }
 
 func (s *scene) worker(name string) *worker {
@@ -228,7 +229,7 @@ func (w *worker) fetchOne(kind string) store.Delivery {
 
 // trySettle repeats an outcome that was refused under the same number.
 func (w *worker) trySettle(outcomes ...store.Outcome) error {
-	p := store.SettleParams{Session: w.id, Number: w.settled + 1, Worker: w.id.ID, Outcomes: outcomes}
+	p := store.SettleParams{Session: w.id, Number: w.settled + 1, Worker: w.id.ID, Outcomes: outcomes, Times: w.times}
 	reply, err := w.Settle(w.Context(), p)
 	if err == nil {
 		require.Empty(w, reply.Lost)

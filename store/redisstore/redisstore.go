@@ -85,7 +85,6 @@ type Store struct {
 	config Config
 	spaces []*format.Keyspace
 	metas  []*metaCache
-	looked sync.Map // partition → minute in which noteHistory looked last
 
 	life context.Context // ends with Close; subscriptions end with it
 	end  context.CancelFunc

@@ -138,6 +138,7 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 			st.special(r, &st.params.Outcomes[i])
 		}
 	}
+	st.times()
 	return nil
 }
 

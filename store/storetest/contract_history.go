@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/histogram"
 )
 
 var historyContract = []testCase{
@@ -31,6 +32,58 @@ var historyContract = []testCase{
 		s.sweep(r.partition)
 		s.Equal(want, s.history(r.partition, false), "nothing was done since")
 		s.Equal(want, s.history(r.partition, true))
+	}},
+	{"histograms are in the points of the next sweep, each once", func(s *scene) {
+		r := s.open("import")
+		r.producer().add(r, tasks(scan, "scan", 4)...)
+		w, dead := r.worker(), r.worker()
+		late := dead.one()
+		took := func(wait, run time.Duration, n int64) store.Times {
+			of := func(d time.Duration) histogram.Histogram {
+				return histogram.Histogram{histogram.Of(histogram.Index(d), n)}
+			}
+			return store.Times{Wait: of(wait), Run: of(run)}
+		}
+		a, b, c := took(0, time.Millisecond, 1), took(time.Minute, 1000*time.Hour, 7), took(0, time.Second, 2)
+		of := func(route store.Route, t store.Times) store.RouteTimes {
+			return store.RouteTimes{Route: route, Times: t}
+		}
+
+		outcomes := []store.Outcome{success(w.one()), failed(w.one()), success(late)} // not its own
+		w.times = []store.RouteTimes{of(scan, a), of(file, b), of(scan, c)}
+		for range 3 {
+			reply, err := w.try(outcomes...)
+			for range 2 {
+				again, err2 := w.resettle(outcomes...)
+				s.NoError(err2)
+				s.Equal(reply, again)
+			}
+			s.NoError(err)
+			outcomes = nil // those without outcomes count, too
+		}
+		w.times = nil
+		w.settle(success(w.one()))
+		s.NoError(s.store.CloseSession(s.ctx, dead.session))
+		dead.times = []store.RouteTimes{of(scan, b)}
+		_, err := dead.try(success(late))
+		s.ErrorIs(err, store.ErrLeaseLost)
+		s.Empty(s.took(r.partition, false), "nobody has swept")
+
+		s.sweep(r.partition)
+		thrice := func(t store.Times) store.Times { return t.Plus(t).Plus(t) }
+		want := map[store.Route]store.Times{scan: thrice(a.Plus(c)), file: thrice(b)}
+		s.Equal(want, s.took(r.partition, false))
+		s.Equal(want, s.took(r.partition, true))
+		s.sweep(r.partition)
+		s.Equal(want, s.took(r.partition, false), "there were no others since")
+		s.Equal(want, s.took(r.partition, true))
+		points := s.points(r.partition, false)
+		for i := range points {
+			for j := range points[i].Wait {
+				points[i].Wait[j].Count = 0
+			}
+		}
+		s.Equal(want, s.took(r.partition, false), "a reply is a copy")
 	}},
 	{"points are read from a time, and until before another", func(s *scene) {
 		r := s.open("import")

@@ -85,9 +85,37 @@ func (r *run) listed() map[string]store.TaskRecord {
 	return all
 }
 
-// history sums up the points of minutes, or of hours, of about the last hour, by route. Those of one
-// time are there once.
+// history sums up the points of minutes, or of hours, of about the last hour, by route.
 func (s *scene) history(partition int, hours bool) map[store.Route]store.Figures {
+	s.tb.Helper()
+	sums := make(map[store.Route]store.Figures)
+	for _, p := range s.points(partition, hours) {
+		f := sums[p.Route]
+		sums[p.Route] = store.Figures{
+			Enqueued: f.Enqueued + p.Enqueued, Succeeded: f.Succeeded + p.Succeeded, Failed: f.Failed + p.Failed,
+			Retried: f.Retried + p.Retried, Other: f.Other + p.Other,
+		}
+	}
+	return sums
+}
+
+// took sums up their histograms.
+func (s *scene) took(partition int, hours bool) map[store.Route]store.Times {
+	s.tb.Helper()
+	sums := make(map[store.Route]store.Times)
+	for _, p := range s.points(partition, hours) {
+		s.NoError(p.Wait.Validate())
+		s.NoError(p.Run.Validate())
+		if sum := sums[p.Route].Plus(p.Times); sum.Wait != nil || sum.Run != nil {
+			sums[p.Route] = sum
+		}
+	}
+	return sums
+}
+
+// points reads the points of minutes, or of hours, of about the last hour. Those of one time are
+// there once.
+func (s *scene) points(partition int, hours bool) []store.HistoryPoint {
 	s.tb.Helper()
 	promoted, err := s.store.Promote(s.ctx, partition)
 	s.NoError(err)
@@ -95,7 +123,6 @@ func (s *scene) history(partition int, hours bool) map[store.Route]store.Figures
 		Partition: partition, Hours: hours, From: promoted.Now.Add(-time.Hour), To: promoted.Now.Add(2 * time.Minute),
 	})
 	s.NoError(err)
-	sums := make(map[store.Route]store.Figures)
 	type place struct {
 		route store.Route
 		at    int64
@@ -108,11 +135,6 @@ func (s *scene) history(partition int, hours bool) map[store.Route]store.Figures
 		s.True(p.At.Equal(p.At.Truncate(time.Minute)), "%v is no whole minute", p.At)
 		s.False(p.At.Before(last), "%v is behind %v", p.At, last)
 		last = p.At
-		f := sums[p.Route]
-		sums[p.Route] = store.Figures{
-			Enqueued: f.Enqueued + p.Enqueued, Succeeded: f.Succeeded + p.Succeeded, Failed: f.Failed + p.Failed,
-			Retried: f.Retried + p.Retried, Other: f.Other + p.Other,
-		}
 	}
-	return sums
+	return points
 }

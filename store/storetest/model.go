@@ -368,6 +368,7 @@ type model struct {
 	runs     map[store.RunID]*modelRun
 	jobs     map[string]*modelJob
 	ledger   modelLedger
+	times    map[store.Route]store.Times // that came
 	sem      modelSemaphore
 	pauses   modelPauses
 	audit    modelAudit
@@ -378,7 +379,7 @@ type model struct {
 
 func newModel() *model {
 	m := &model{
-		runs: make(map[store.RunID]*modelRun), jobs: make(map[string]*modelJob), ledger: make(modelLedger),
+		runs: make(map[store.RunID]*modelRun), jobs: make(map[string]*modelJob), ledger: make(modelLedger), times: make(map[store.Route]store.Times),
 		sets: make(map[string]string),
 		document: make(
 			map[string]*modelDocument,

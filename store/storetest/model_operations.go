@@ -328,5 +328,10 @@ func (m *machine) checkHistory() {
 			m.s.LessOrEqual(f.Retried, q.Retried)
 			m.s.LessOrEqual(f.Succeeded+f.Failed+f.Retried+f.Other, q.Started)
 		}
+		for route, t := range m.s.took(0, hours) {
+			came := m.m.times[route]
+			m.s.LessOrEqual(t.Wait.Count(), came.Wait.Count())
+			m.s.LessOrEqual(t.Run.Count(), came.Run.Count())
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/histogram"
 )
 
 // Fetch leases some tasks.
@@ -105,7 +106,19 @@ func (m *machine) Settle(t *rapid.T) {
 	if len(w.stale) > 0 && rapid.Bool().Draw(t, "stale") {
 		outcomes = append(outcomes, failed(rapid.SampledFrom(w.stale).Draw(t, "late")))
 	}
+	w.times = m.drawTimes(t)
 	m.settle(w, outcomes)
+}
+
+// drawTimes makes the histograms of a settlement. There are more waits than runs.
+func (m *machine) drawTimes(t *rapid.T) []store.RouteTimes {
+	if rapid.Bool().Draw(t, "no histograms") {
+		return nil
+	}
+	route := rapid.SampledFrom([]store.Route{scan, file}).Draw(t, "route")
+	bucket, n := rapid.IntRange(0, histogram.Size-1).Draw(t, "bucket"), rapid.Int64Range(1, 5).Draw(t, "durations")
+	took := store.Times{Wait: histogram.Histogram{histogram.Of(bucket, n+1)}, Run: histogram.Histogram{histogram.Of(bucket, n)}}
+	return []store.RouteTimes{{Route: route, Times: took}}
 }
 
 // settle reports outcomes, and applies them to the model in the same order. Delays of zero end at
@@ -114,6 +127,9 @@ func (m *machine) settle(w *modelWorker, outcomes []store.Outcome) {
 	reply, err := w.try(outcomes...)
 	m.s.NoError(err)
 	w.settled, w.reply = outcomes, reply
+	for _, came := range w.times {
+		m.m.times[came.Route] = m.m.times[came.Route].Plus(came.Times)
+	}
 	var lost, refused, said []int
 	for i, o := range outcomes {
 		h := w.holds[o.Lease]

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/histogram"
 )
 
 func refusedSessions() []refusal {
@@ -126,6 +127,12 @@ func refusedOutcomes() []refusal {
 	outcome := func(field string, spoil func(o *store.Outcome)) refusal {
 		return settle.by("Outcomes[0]."+field, func(p *params) { spoil(&p.Outcomes[0]) })
 	}
+	times := func(field string, spoil func(t *store.RouteTimes)) refusal {
+		return settle.by("Times[0]."+field, func(p *params) {
+			p.Times = []store.RouteTimes{{Route: scan}}
+			spoil(&p.Times[0])
+		})
+	}
 	write := func(field string, w store.Write) refusal {
 		return outcome("Writes[0]."+field, func(o *store.Outcome) { o.Writes = []store.Write{w} })
 	}
@@ -140,6 +147,12 @@ func refusedOutcomes() []refusal {
 		settle.by(
 			"Outcomes.Children", func(p *params) { p.Outcomes[0].Children = tasks(scan, "t", bounds.MaxBatch+1) },
 		),
+		settle.by("Times", func(p *params) { p.Times = make([]store.RouteTimes, bounds.MaxRouteTimes+1) }),
+		times("Route.Set", func(t *store.RouteTimes) { t.Route.Set = "a/b" }),
+		times("Route", func(t *store.RouteTimes) { t.Route.Kind = store.KindPostJob }),
+		times("Wait", func(t *store.RouteTimes) { t.Wait = histogram.Histogram{{Count: 1}} }),
+		times("Run", func(t *store.RouteTimes) { t.Run = histogram.Histogram{histogram.Of(3, 0)} }),
+		times("Run", func(t *store.RouteTimes) { t.Run = histogram.Histogram{histogram.Of(3, bounds.MaxNumber+1)} }),
 		outcome("Lease.Lane.Route.Set", func(o *store.Outcome) { o.Lease.Lane.Route.Set = "a/b" }),
 		outcome("Verdict", func(o *store.Outcome) { o.Verdict = 0 }),
 		outcome("Verdict", func(o *store.Outcome) { o.Verdict = store.VerdictHookDone + 1 }),

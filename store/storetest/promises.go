@@ -182,7 +182,8 @@ func contract() []promise {
 		},
 		{
 			"Contract_History",
-			"Contract, History: the points of a route add up to what was done, whoever sweeps how often.",
+			"Contract, History: the points of a route add up to what was done, and to the histograms that came, " +
+				"whoever sweeps how often.",
 			historyContract,
 		},
 		{

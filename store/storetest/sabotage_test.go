@@ -419,6 +419,21 @@ var sabotages = map[string]struct {
 	"has no history": {
 		"Contract_History", "Contract, History: the points", func(s store.Store) store.Store { return &notesNothing{s} },
 	},
+	"counts the time of an attempt twice": {
+		"Contract_History", "Contract, History: the points", func(s store.Store) store.Store {
+			return &changesTimes{s, func(t store.Times) store.Times { t.Run = t.Run.Plus(t.Run); return t }}
+		},
+	},
+	"takes how long tasks waited for how long they ran": {
+		"Contract_History", "Contract, History: the points", func(s store.Store) store.Store {
+			return &changesTimes{s, func(t store.Times) store.Times { return store.Times{Wait: t.Run, Run: t.Wait} }}
+		},
+	},
+	"keeps no histograms": {
+		"Contract_History", "Contract, History: the points", func(s store.Store) store.Store {
+			return &changesTimes{s, func(store.Times) store.Times { return store.Times{} }}
+		},
+	},
 	"reads points of other minutes": {
 		"Contract_History", "Contract, History: the points", func(s store.Store) store.Store { return &readsAll{s} },
 	},
@@ -647,7 +662,7 @@ func TestModelCatchesSabotage(t *testing.T) {
 		"compares revisions as floats", "fires a due time for each caller", "hides that more waits", "ignores weights",
 		"forgets the attempts of a task", "forgets who stopped a run", "opens sessions as if they were new", "remembers every change",
 		"says nothing of subscribers that end badly", "lists semaphores that are gone", "skips a semaphore between two pages",
-		"tells no worker what is cancelled", "has no history", "reads points of other minutes",
+		"tells no worker what is cancelled", "has no history", "keeps no histograms", "reads points of other minutes",
 		"shows progress of the dead", "takes a producer's clock for its own",
 		"keeps nothing of lost sessions", "takes closed sessions for lost ones", "guesses when a lost session was heard from",
 		"tells no status", "undoes a status with a repeat",

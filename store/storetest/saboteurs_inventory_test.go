@@ -110,6 +110,20 @@ func (s *countsTwice) ReadHistory(ctx context.Context, p store.HistoryParams) ([
 	return points, err
 }
 
+// changesTimes changes the histograms that come.
+type changesTimes struct {
+	store.Store
+	to func(t store.Times) store.Times
+}
+
+func (s *changesTimes) Settle(ctx context.Context, p store.SettleParams) (store.SettleReply, error) {
+	p.Times = slices.Clone(p.Times)
+	for i := range p.Times {
+		p.Times[i].Times = s.to(p.Times[i].Times)
+	}
+	return s.Store.Settle(ctx, p)
+}
+
 // notesNothing has no history.
 type notesNothing struct{ store.Store }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/histogram"
 )
 
 // enqueue adds tasks to a run, and sometimes opens or closes a hold.
@@ -205,6 +206,7 @@ func (g *twinCalls) workArgs(method string, run store.RunID, session store.Sessi
 				Number:   g.number("s" + stream),
 				Worker:   "worker",
 				Outcomes: []store.Outcome{g.outcome(run)},
+				Times:    []store.RouteTimes{{Route: scan, Times: store.Times{Run: histogram.Histogram{histogram.Of(7, 1)}}}},
 			},
 		}
 	case "Stage":

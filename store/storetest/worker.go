@@ -14,6 +14,7 @@ type worker struct {
 	queues  []store.FetchQueue // what it asks for; everything by default
 	fetches int64
 	settles int64
+	times   []store.RouteTimes // what each settlement brings
 }
 
 // worker opens a session in the run's partition that outlives the test.
@@ -111,7 +112,7 @@ func (w *worker) try(outcomes ...store.Outcome) (store.SettleReply, error) {
 // resettle repeats the last settlement, as after a lost reply.
 func (w *worker) resettle(outcomes ...store.Outcome) (store.SettleReply, error) {
 	return w.s.store.Settle(w.s.ctx, store.SettleParams{
-		Session: w.session, Number: w.settles, Worker: w.session.ID, Outcomes: outcomes,
+		Session: w.session, Number: w.settles, Worker: w.session.ID, Outcomes: outcomes, Times: w.times,
 	})
 }
 

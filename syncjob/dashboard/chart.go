@@ -32,8 +32,8 @@ func newChart(title string, s span, all []syncjob.ActivitySeries, choose func(*s
 		}
 		for j, p := range all[i].Points {
 			c.Points[j].At = p.At
-			sumUp(&c.Points[j], p)
-			sumUp(&c.Sum, p)
+			c.Points[j].Add(p)
+			c.Sum.Add(p)
 		}
 	}
 	var highest int64
@@ -43,14 +43,6 @@ func newChart(title string, s span, all []syncjob.ActivitySeries, choose func(*s
 	}
 	c.Top = roundUp(highest)
 	return c
-}
-
-func sumUp(to *syncjob.ActivityPoint, p syncjob.ActivityPoint) {
-	to.Enqueued += p.Enqueued
-	to.Ended += p.Ended
-	to.Succeeded += p.Succeeded
-	to.Failed += p.Failed
-	to.Retried += p.Retried
 }
 
 // roundUp returns the next number that is 1, 2 or 5 with zeros.
@@ -66,7 +58,7 @@ func roundUp(n int64) int64 {
 }
 
 // Empty reports whether nothing was done.
-func (c *chart) Empty() bool { return c.Sum == syncjob.ActivityPoint{} }
+func (c *chart) Empty() bool { return c.Sum.Idle() }
 
 // Label says in words what the chart shows.
 func (c *chart) Label() string {
@@ -117,7 +109,7 @@ func others(p syncjob.ActivityPoint) int64 { return p.Ended - p.Succeeded - p.Re
 func (c *chart) Others() int64 { return others(c.Sum) }
 
 // idle reports whether nothing was done in an interval.
-func idle(p syncjob.ActivityPoint) bool { return p == syncjob.ActivityPoint{At: p.At} }
+func idle(p syncjob.ActivityPoint) bool { return p.Idle() }
 
 // Line is where the line of what was enqueued goes.
 func (c *chart) Line() string {

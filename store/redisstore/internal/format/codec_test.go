@@ -35,7 +35,12 @@ func goldenTasks() map[string]store.Task {
 			Retry: 3, Snoozes: 400, Crashes: 2, Recovered: true,
 			Ready: enqueued.Add(time.Minute), Expires: enqueued.Add(time.Hour),
 			Attempts: []store.Attempt{
-				{Ended: enqueued.Add(time.Second), Took: 250 * time.Millisecond, Worker: "host-1", Error: "no such file"},
+				{
+					Ended:  enqueued.Add(time.Second),
+					Took:   250 * time.Millisecond,
+					Worker: "host-1",
+					Error:  "no such file",
+				},
 				{Ended: enqueued.Add(time.Hour), Worker: "", Error: ""},
 			},
 		},
@@ -116,7 +121,12 @@ func TestTheAttemptsOfATaskStayWithinTheirBytes(t *testing.T) {
 func TestFailuresSurviveStorage(t *testing.T) {
 	run := store.RunID{Job: "j", Number: 7}
 	lane := store.Lane{Run: run, Route: store.Route{Queue: "q", Set: "s", Kind: "k"}}
-	o := store.Outcome{Lease: store.Lease{Lane: lane}, Task: goldenTasks()["full"], Error: "no such file", Stack: "main.go:1"}
+	o := store.Outcome{
+		Lease: store.Lease{Lane: lane},
+		Task:  goldenTasks()["full"],
+		Error: "no such file",
+		Stack: "main.go:1",
+	}
 	read, err := DecodeFailure(run, "12 1790000000123 "+EncodeFailure(&o, "w1"))
 	require.NoError(t, err)
 	require.Equal(t, store.Failure{

@@ -12,8 +12,9 @@ import (
 
 // This file knows the form of the history. The hash series has what is noted: under the empty field
 // "NUMBER MINUTE HOUR", where the number grows with each change; and under each route the minute of
-// its last point, the figures then, and those since its last point of an hour. A member of minutes
-// and hours has the number of the change, and a line for each point: its figures, and its route.
+// its last point, the figures then, and the figures and histograms since its last point of an hour.
+// A member of minutes and hours has the number of the change, and a line for each point: its
+// figures, its histograms as in times.go, and its route.
 
 // appendFigures appends numbers, each followed by a space.
 func appendFigures(b []byte, f store.Figures) []byte {
@@ -55,8 +56,9 @@ func ParseSeries(h map[string]string) *Series {
 	for name, v := range h {
 		r := store.NotedRoute{}
 		route, ok := ParseRoute(name)
-		if _, read := numbers(v, slices.Concat([]*int64{&r.Changed}, figures(&r.Last), figures(&r.Hour))...); ok && read {
-			r.Route = route
+		rest, read := numbers(v, slices.Concat([]*int64{&r.Changed}, figures(&r.Last), figures(&r.Hour))...)
+		if ok && read {
+			r.Route, r.Times = route, parseTimes(rest)
 			s.Routes = append(s.Routes, r)
 		}
 	}
@@ -71,7 +73,7 @@ func (s *Series) Changes() (head string, set, gone []string) {
 	for _, r := range s.Routes {
 		name := RouteName(r.Route)
 		b := append(strconv.AppendInt(nil, r.Changed, 10), ' ')
-		v := strings.TrimSuffix(string(appendFigures(appendFigures(b, r.Last), r.Hour)), " ")
+		v := string(appendTimes(appendFigures(appendFigures(b, r.Last), r.Hour), r.Times))
 		if left[name] = true; s.fields[name] != v {
 			set = append(set, name, v)
 		}
@@ -91,7 +93,8 @@ func (s *Series) Points(points []store.SeriesPoint) string {
 	}
 	b := strconv.AppendInt(nil, s.number+1, 10)
 	for _, p := range points {
-		b = append(appendFigures(append(b, '\n'), p.Figures), RouteName(p.Route)...)
+		b = appendTimes(appendFigures(append(b, '\n'), p.Figures), p.Times)
+		b = append(append(b, ' '), RouteName(p.Route)...)
 	}
 	return string(b)
 }
@@ -101,9 +104,10 @@ func ParsePoints(member string, minute float64) (points []store.HistoryPoint) {
 	_, lines, _ := strings.Cut(member, "\n")
 	for line := range strings.SplitSeq(lines, "\n") {
 		p := store.HistoryPoint{At: time.Unix(int64(minute)*60, 0).UTC()}
-		name, read := numbers(line, figures(&p.Figures)...)
+		rest, read := numbers(line, figures(&p.Figures)...)
+		times, name, _ := strings.Cut(rest, " ")
 		route, ok := ParseRoute(name)
-		if p.Route = route; read && ok {
+		if p.Route, p.Times = route, parseTimes(times); read && ok {
 			points = append(points, p)
 		}
 	}

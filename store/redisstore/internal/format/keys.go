@@ -40,6 +40,8 @@ import (
 //	                 figures are kept → since when
 //	series           hash: what the history has noted; see history.go
 //	minutes, hours   zsets: points of the history
+//	times, taken     hashes: histograms since the last points; those that a sweep is noting; see
+//	                 times.go
 //	due              zset: lane → earliest delayed task; j:J → when a periodic job is looked at;
 //	                 i:R → when an open run is sealed, or stopped, unless somebody enqueues before;
 //	                 d:R → when an active run is stopped at its deadline
@@ -64,7 +66,7 @@ type Keyspace struct {
 	Partition int
 
 	Channel, Meta, Pauses, Audit, Jobs, Sets, Clock, Routes, Ledger, Gone, Due, Kept, Leases string
-	Series, Minutes, Hours                                                                   string
+	Series, Minutes, Hours, Times, Taken                                                     string
 	Terms, Lost, Trash, Hist, Failing, Listed, Index                                         string
 }
 
@@ -86,6 +88,8 @@ func NewKeyspace(namespace string, partition int) *Keyspace {
 		Series:  p + "series",
 		Minutes: p + "minutes",
 		Hours:   p + "hours",
+		Times:   p + "times",
+		Taken:   p + "taken",
 		Due:     p + "due",
 		Kept:    p + "kept",
 		Leases:  p + "leases",

@@ -15,7 +15,7 @@ var (
 	fixedTypes = map[string]string{
 		"meta": "hash", "pauses": "hash", "audit": "zset",
 		"jobs": "zset", "clock": "hash", "routes": "zset", "due": "zset", "kept": "zset",
-		"ledger": "hash", "gone": "zset", "series": "hash", "minutes": "zset", "hours": "zset",
+		"ledger": "hash", "gone": "zset", "series": "hash", "minutes": "zset", "hours": "zset", "times": "hash", "taken": "hash",
 		"leases": "zset", "terms": "hash", "lost": "zset", "sets": "hash", "trash": "zset", "hist": "zset", "failing": "zset",
 		"listed": "zset", "index": "zset",
 	}

@@ -2,12 +2,13 @@
 -- Uses: arguments, aside, asked, ledger, names, runs, signals, streams.
 -- KEYS  1 session, 2 clock, 3 due, 4 hist, 5 trash, 6 routes, 7 kept, 8 failing, 9 index, 10 ledger; then by index:
 --       per run: run, lanes, dead letters, stage, waiting list and ring of its post-job lane;
---       per lane: W, ring, D, M; staged lists; buckets of IDs
+--       per lane: W, ring, D, M; staged lists; buckets of IDs; times
 -- ARGV  channel, number, last fetch and settlement answered, grows (1: children travel along), runs: n, (base, id, rings as in read_rings) × n;
 --       per run: routes: r, (route,
 --           plain successes: n, and if n > 0: fetches: m, (prefix, suffix, positions: k, position × k, ranges: k, (first, last) × k) × m;
 --           counted: n, and if n > 0: sum, (field, counters) × n) × r;
---         special: n, (verdict, field, length, …) × n
+--         special: n, (verdict, field, length, …) × n;
+--       then, if there are histograms: times, n, (field, number) × n
 --       Counted are successes with counters and no other effects: "name=number name=number …"; sum
 --       is that of all n.
 --       A special goes on: staged: n, and if n > 0: delivery, (lane, first of two lists, route, queue, count) × n;
@@ -183,6 +184,12 @@ for i = 1, total do
   end
 end
 
+if cursor < #ARGV then
+  local times = KEYS[num()]
+  for _ = 1, num() do
+    redis.pcall('HINCRBY', times, arg(), arg()) -- what is damaged is left out
+  end
+end
 forget_asked(SESSION, asked)
 local function list(all) return table.concat(all, ',') end
 record = ARGV[2] .. ' ' .. list(lost) .. '|' .. list(losses) .. '|' .. list(ended) .. '|' .. list(refused)

@@ -1,6 +1,6 @@
 -- Stops a run. It cancels waiting tasks by changing the counters, in constant time. The sets are
 -- purged later.
--- Uses: arguments, audit, ends, index, runs, signals.
+-- Uses: arguments, audit, clock, ends, index, runs, signals.
 -- KEYS  1 run, 2 hist, 3 trash, 4 index, 5 due, 6 audit
 -- ARGV  channel, run, graceful (1), reason, if its deadline has passed (1), line of the audit
 -- Returns {ok}, or {ok, job of the run} if it has a final state now; {missing}, {finished}

@@ -105,6 +105,7 @@ func tinySizes() sizes {
 func (s sizes) of(o opener) sizes {
 	if o.slow {
 		s.n, s.samples, s.idle = max(s.n/10, 1), max(s.samples/20, 1), s.idle/2
+		s.busy /= 10
 	}
 	return s
 }

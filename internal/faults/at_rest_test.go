@@ -68,7 +68,7 @@ func (w *world) requireBalanced() {
 		require.NoError(w.t, err)
 		p := store.PartitionOf(run.Job, s.Partitions())
 		sum := want[p]
-		sum.add(counted(&run))
+		sum.add(w.known(run.Set, counted(&run)))
 		want[p] = sum
 		for task, err := range w.oracle.Run(run.Job, run.Number).Tasks(ctx, nil) {
 			require.NoError(w.t, err)
@@ -87,12 +87,15 @@ func (w *world) requireBalanced() {
 			if d != (states.Figures{}) {
 				depths[q.Route] = d
 			}
-			got.add(settled{q.Enqueued, q.Succeeded, q.Failed, q.Retried})
+			got.add(w.known(q.Route.Set, settled{q.Enqueued, q.Succeeded, q.Failed, q.Retried}))
+			figures.Enqueued += q.Enqueued
+			figures.Succeeded += q.Succeeded
+			figures.Failed += q.Failed
+			figures.Retried += q.Retried
 			figures.Other += q.Started - q.Running - q.Succeeded - q.Failed - q.Retried
 		}
 		require.Equal(w.t, listed[p], depths, "depths of queues in partition %d, and what is listed there", p)
 		require.Equal(w.t, want[p], got, "what the runs of partition %d count, and what its ledger does", p)
-		figures.Enqueued, figures.Succeeded, figures.Failed, figures.Retried = got.Enqueued, got.Succeeded, got.Failed, got.Retried
 		other += figures.Other
 		if len(stats) > 0 {
 			require.Equal(w.t, figures, w.noted(p), "what the ledger of partition %d counts, and the sum of its history", p)
@@ -105,6 +108,14 @@ func (w *world) requireBalanced() {
 		require.True(w.t, 0 <= other && other <= w.perhaps,
 			"%d attempts ended otherwise, beside those that snoozed and those of the desk", other)
 	}
+}
+
+// known leaves out how often chores failed if nobody can know that.
+func (w *world) known(set string, s settled) settled {
+	if w.lossy && set == deskSet {
+		s.Failed, s.Retried = 0, 0
+	}
+	return s
 }
 
 // count adds a task to the depths of its route.

@@ -308,6 +308,10 @@ func loseSteps(t *testing.T, server *forgetful, random *rand.Rand) {
 		server.mark() // what the users look back to is there
 	}
 
+	w := server.world(t, namespace, f.m)
+	w.witness, w.m, w.url, w.lease, w.lossy = newWitness(t), f.m, server.url, 3*shortLease, true
+	desk := w.atDesk()
+	crew := []*process{w.worker(1), w.worker(1)}
 	users := lifecycle.New(ctx)
 	for who := range 3 {
 		users.Go(func(ctx context.Context) { f.uploads(ctx, who) })
@@ -327,7 +331,11 @@ func loseSteps(t *testing.T, server *forgetful, random *rand.Rand) {
 	require.Empty(t, f.problems)
 	f.compareBeats(t)
 	stop()
-	server.world(t, namespace, f.m).requireBalanced()
+	desk.close()
+	for _, p := range crew {
+		p.drain()
+	}
+	w.requireBalanced()
 }
 
 // reject makes a run all of whose tasks fail.

@@ -36,7 +36,8 @@ type crashPoint struct {
 	want func(after bool) store.Counts
 }
 
-// TestCrashes dies right before and right after each script of the table in README.md.
+// TestCrashes dies right before and right after each script of the table in README.md. Who dies and
+// who goes on are a user of the server who has no rights but those that README.md lists.
 func TestCrashes(t *testing.T) {
 	all, byHash := scriptNames(t)
 	for name := range crashPoints {
@@ -80,8 +81,13 @@ func scriptRows(t *testing.T) (names []string) {
 
 func (p crashPoint) try(t *testing.T, script string, byHash map[string]string, after bool) {
 	server, namespace := redistest.Shared(t)
-	c := &crash{scene: sceneOn(t, server, server.URL(), namespace)}
-	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{server.Addr}, ForceSingleClient: true, DisableCache: true})
+	const password = "secret"
+	rules := append([]string{"ACL", "SETUSER", namespace, "on", ">" + password}, redisstore.ACLRules(namespace)...)
+	require.NoError(t, server.Do(t.Context(), rules...))
+	c := &crash{scene: sceneOn(t, server, "redis://"+namespace+":"+password+"@"+server.Addr, namespace)}
+	client, err := rueidis.NewClient(rueidis.ClientOption{
+		InitAddress: []string{server.Addr}, ForceSingleClient: true, DisableCache: true, Username: namespace, Password: password,
+	})
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
 	c.mortal = &mortal{Client: client, names: byHash}

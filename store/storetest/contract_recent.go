@@ -66,6 +66,29 @@ var recentContract = []testCase{
 		s.ElementsMatch(final, s.listedJobRuns(store.RunsParams{Statuses: store.FinalStatuses}))
 		s.ElementsMatch(slices.Concat(active, final), s.listedJobRuns(store.RunsParams{}))
 	}},
+	{"a run that is stopped while a task of it runs is listed as stopping, whoever stopped it", func(s *scene) {
+		stopped := s.start(store.StartParams{Job: s.name("by a caller")})
+		stopped.worker().one()
+		stopped.stop(false)
+		failing := s.start(store.StartParams{Job: s.name("by a task"), Open: true})
+		w := failing.worker()
+		failing.producer().add(failing, tasks(scan, "t", 2)...)
+		w.settle(plain(w.take(2)[0], store.VerdictStopRun))
+		idle := s.start(store.StartParams{Job: s.name("by time"), Open: true, StopAfter: brief})
+		idle.producer().add(idle, task(scan, "t"))
+		idle.worker().of(idle)
+		s.until(idle.partition, "the idle run is stopping", func() bool {
+			s.promote(idle.partition)
+			return idle.record().Status == store.StatusStopping
+		})
+		stopping := []store.Status{store.StatusStopping}
+		for _, r := range []*run{stopped, failing, idle} {
+			r.status(store.StatusStopping)
+			s.Contains(s.listedJobRuns(store.RunsParams{Statuses: stopping}), r.id.Job)
+			s.Contains(s.listJobs(store.ListParams{Partition: r.partition, Statuses: stopping}), r.id.Job)
+		}
+		s.Len(s.listedJobRuns(store.RunsParams{Statuses: stopping}), 3)
+	}},
 	{"a run tells when its pre-job hook passed and when it was stopped", func(s *scene) {
 		check := func(r *run, passed, stops bool) {
 			rec := r.record()

@@ -41,8 +41,29 @@ func (r *Run) Timeline(ctx context.Context) ([]states.TimelineEntry, error) {
 	for _, e := range slices.Backward(audit) {
 		t.add(e)
 	}
-	slices.SortStableFunc(t.entries, func(a, b states.TimelineEntry) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(t.entries, func(a, b states.TimelineEntry) int {
+		return cmp.Or(whole(a.At).Compare(whole(b.At)), cmp.Compare(turn(&a), turn(&b)), a.At.Compare(b.At))
+	})
+	for i := range t.entries {
+		t.entries[i].At = whole(t.entries[i].At)
+	}
 	return t.entries, nil
+}
+
+func whole(t time.Time) time.Time { return t.Truncate(time.Millisecond) }
+
+// turn orders what happened in one millisecond, to which the record of the run tells times: an
+// action may have ended the run in its own step, and failed tasks run again after the end.
+func turn(e *states.TimelineEntry) int {
+	switch {
+	case e.What == states.MomentCreated:
+		return -1
+	case e.Run != 0:
+		return 2
+	case e.What == states.MomentTasksEnded || e.What == states.MomentEnded:
+		return 1
+	}
+	return 0
 }
 
 // moments lists what the record of a run tells.
@@ -100,7 +121,7 @@ func (t *timeline) add(a states.AuditEntry) {
 	for i := range t.entries {
 		m := &t.entries[i]
 		if e.Run == 0 && m.By == "" && m.What == caused[a.Action] && m.At.Sub(a.At).Abs() < time.Second {
-			m.By, m.Subject, m.Reason = e.By, e.Subject, cmp.Or(e.Reason, m.Reason)
+			m.At, m.By, m.Subject, m.Reason = e.At, e.By, e.Subject, cmp.Or(e.Reason, m.Reason)
 			return
 		}
 	}

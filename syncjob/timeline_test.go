@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
@@ -85,6 +86,62 @@ func TestATimelineTellsWhoDidWhat(t *testing.T) {
 		_, err = other.Wait(t.Context())
 		require.NoError(t, err)
 	})
+}
+
+func TestATimelineTellsWhatEndedARunBeforeTheEnd(t *testing.T) {
+	acts := map[string]func(ctx context.Context, run *syncjob.Run) error{
+		"accept":  func(ctx context.Context, run *syncjob.Run) error { return run.Accept(ctx) },
+		"discard": func(ctx context.Context, run *syncjob.Run) error { _, err := run.Discard(ctx, nil); return err },
+		"release, open": func(ctx context.Context, run *syncjob.Run) error {
+			if _, err := run.Discard(ctx, nil); err != nil {
+				return err
+			}
+			return run.Seal(ctx)
+		},
+		"cancel, late": func(ctx context.Context, run *syncjob.Run) error {
+			if _, err := run.Enqueue(ctx, leaf{}, &enqueue.Options{ID: "late", Delay: time.Hour}); err != nil {
+				return err
+			}
+			if err := errors.Join(run.Seal(ctx), run.Accept(ctx)); err != nil {
+				return err
+			}
+			_, err := run.Task("late").Cancel(ctx)
+			return err
+		},
+	}
+	for last, act := range acts {
+		for _, hooked := range []bool{false, true} {
+			t.Run(fmt.Sprint(last, hooked), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var hooks handlers.Hooks
+					if hooked {
+						hooks.PostJob = func(context.Context, *handlers.Run) error { time.Sleep(time.Second); return nil }
+					}
+					kit := syncjobtest.New(t, set(t, handlers.SetConfig{Hooks: hooks}, func(context.Context, *handlers.Task[leaf]) error {
+						return handlers.Permanent(errors.New("no leaf"))
+					}), nil)
+					open := last == "release, open" || last == "cancel, late"
+					run, err := kit.Manager.Start(t.Context(), syncjob.Job{
+						Name: "a", Set: "tree", Root: leaf{}, Open: open, OnFailure: syncjob.OnFailureHold,
+					}, nil)
+					require.NoError(t, err)
+					synctest.Wait()
+					time.Sleep(time.Second)
+					require.NoError(t, act(syncjob.WithActor(t.Context(), "ann"), run))
+					_, err = run.Wait(t.Context())
+					require.NoError(t, err)
+					all := told(t, run)
+					ends := 1
+					if hooked {
+						require.Equal(t, "1s tasks ended", all[len(all)-2])
+						ends = 2
+					}
+					require.Contains(t, all[len(all)-1], "ended, ")
+					require.Equal(t, "1s "+last+", ann", all[len(all)-1-ends], "%v", all)
+				})
+			})
+		}
+	}
 }
 
 func TestATimelineTellsOfRedrivesAndOfStopsByTasks(t *testing.T) {

@@ -19,10 +19,10 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
-// A desk is where people work on runs by hand while a row plays. Each of its runs is held on failure,
-// and has chores of every fate: they are cancelled, hastened, expire, fail, are retried and
-// discarded, while its workers are made quiet and drained. Whoever is at the desk goes on with a run
-// until it has ended, as people do, and compares what became of it with what was done to it.
+// A desk is where people work on runs by hand while a row plays. Each of its runs is held on
+// failure, and has chores of every fate: they are cancelled, hastened, expire, fail, are retried
+// and discarded, while its workers are made quiet and drained. Whoever is at the desk goes on with
+// a run until it has ended, as people do, and compares what became of it with what was done to it.
 type desk struct {
 	w      *world
 	m      *syncjob.Manager
@@ -190,8 +190,8 @@ func (d *desk) work(ctx context.Context) {
 			d.err = fmt.Errorf("%s: %w", job, err)
 			return
 		}
-		// Each failure was taken back: the run counts none of them, and the ledger all. A retry by hand is
-		// one in the counts of the run only.
+		// Each failure was taken back: the run counts none of them, and the ledger all. A retry by hand
+		// is one in the counts of the run only.
 		if !d.lossy { // or nobody knows which failures are lost
 			d.w.carry(job, settled{Failed: int64(len(chores(job, broken, hopeless))), Retried: -int64(len(chores(job, broken)))})
 		}
@@ -403,7 +403,8 @@ func (d *desk) compareTimeline(ctx context.Context, run *syncjob.Run) error {
 			return fmt.Errorf("the timeline goes back from %v to %v", all[i-1], e)
 		}
 	}
-	between := (d.lossy || slices.Contains(what, states.Moment(store.ActionRetry))) && slices.Contains(what, states.Moment(store.ActionDiscard))
+	tells := func(a store.Action) bool { return slices.Contains(what, states.Moment(a)) }
+	between := (d.lossy || tells(store.ActionRetry)) && tells(store.ActionDiscard)
 	if !between || what[0] != states.MomentCreated || what[len(what)-1] != states.MomentEnded {
 		return fmt.Errorf("the timeline tells %v", what)
 	}

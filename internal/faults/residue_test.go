@@ -7,11 +7,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// requireNothingLeft requires that the ledger agrees with all that there is. Then it deletes the job
-// of a finished run and requires that no key of the
-// namespace names the run, and that none but the records of sessions and producers,
-// which keep their last reply until they expire, and the audit, which tells of what is gone, holds
-// anything of it.
+// requireNothingLeft requires that the ledger agrees with all that there is. Then it deletes the
+// job of a finished run and requires that no key of the namespace names the run, and that none but
+// the records of sessions and producers, which keep their last reply until they expire, and the
+// audit, which tells of what is gone, holds anything of it.
 func (s *subject) requireNothingLeft() {
 	w := s.w
 	w.t.Helper()

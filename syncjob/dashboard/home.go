@@ -21,6 +21,7 @@ type homeBody struct {
 	Busy      int
 	Chart     *chart
 	Active    []states.Run
+	Ended     []states.Run // the last that ended, if none is active
 	More      bool
 	err       error
 }
@@ -143,6 +144,11 @@ func (d *source) activeRuns(ctx context.Context, b *homeBody) error {
 		}
 		b.Active = append(b.Active, s)
 	}
+	if len(b.Active) == 0 {
+		if err := d.endedRuns(ctx, b); err != nil {
+			return err
+		}
+	}
 	still, err := d.still.get(ctx)
 	if err = b.partly(err); err != nil {
 		return err
@@ -172,6 +178,16 @@ func (d *source) activeRuns(ctx context.Context, b *homeBody) error {
 		b.warn("bad", link("job", "job", s.Name), "Job %s is not started when it is due: %s", s.Name, text)
 	}
 	return nil
+}
+
+// endedRuns adds the last runs that ended.
+func (d *source) endedRuns(ctx context.Context, b *homeBody) error {
+	options := &syncjob.RunsOptions{Statuses: syncjob.FinalStatuses, Limit: maxNamed}
+	list, _, missing, err := take(d.m.Runs(ctx, options), func(states.Run) string { return "" })
+	if b.Ended = list; missing != nil {
+		b.err = missing
+	}
+	return err
 }
 
 func (b *homeBody) warn(kind, to, format string, args ...any) {

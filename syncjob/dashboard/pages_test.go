@@ -112,6 +112,24 @@ func TestEmptyPagesSayWhatToDoNext(t *testing.T) {
 	}
 }
 
+// Who comes after the work is done sees it on the first page.
+func TestHomeShowsWhatEndedLastWhenNothingRuns(t *testing.T) {
+	p := newPlace(t, open)
+	p.Work()
+	r, err := p.M.Start(t.Context(), syncjob.Job{Name: "brief", Set: "tree", Root: leaf{}, Deadline: time.Hour}, nil)
+	require.NoError(t, err)
+	_, err = r.Wait(t.Context())
+	require.NoError(t, err)
+	_, home := p.get("")
+	require.Contains(t, home, "Runs that ended last")
+	require.Contains(t, home, "job=brief")
+	_, run := p.get("run", of(r)...)
+	require.Contains(t, run, "Stopped if active at")
+	p.Started("busy", leaf{Block: true})
+	_, home = p.get("", "again", "yes") // another address: nothing is shared
+	require.NotContains(t, home, "Runs that ended last")
+}
+
 func TestLongListsHavePages(t *testing.T) {
 	p := newPlace(t, open)
 	for i := range 120 {

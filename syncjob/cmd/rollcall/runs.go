@@ -146,6 +146,7 @@ func (a *app) run() *cobra.Command {
 				column[states.Run]{"counters", func(s states.Run) any { return pairs(s.Counters) }},
 				column[states.Run]{"a second", func(s states.Run) any { return s.Rate }},
 				column[states.Run]{"done in", func(s states.Run) any { return s.ETA }},
+				column[states.Run]{"deadline", func(s states.Run) any { return s.Deadline }},
 				column[states.Run]{"ended", func(s states.Run) any { return s.Ended }},
 				column[states.Run]{"reason", func(s states.Run) any { return s.Reason }},
 				column[states.Run]{"last error", func(s states.Run) any { return s.LastError }},

@@ -69,6 +69,7 @@ var downs = map[string]func(*testing.T, *redistest.Proxy, *redistest.Server){
 // connection for an hour. It leaves room for a slow machine: what is promised is 3 s after the
 // grace period, and 5 s.
 func TestCloseAndRunEndInTimeForAContainerWhateverTheServerDoes(t *testing.T) {
+	t.Parallel() // it waits
 	for name, down := range downs {
 		for situation, end := range map[string]func(*testing.T, *syncjob.Manager, *syncjob.Run, func()){
 			"a worker drains":   drainAndClose,

@@ -149,7 +149,7 @@ func TestTwoProcessesObeyAChangeAndTasksCostNoMoreCommands(t *testing.T) {
 		}
 		return last
 	}
-	const tasks = 20_000
+	const tasks = 10_000
 	spend := func() (scripts, readings int) {
 		scriptsBefore, readingsBefore := commands(t, server)
 		before, err := run.State(t.Context())

@@ -11,6 +11,7 @@ import (
 
 // What the memory store carries out, a server does, too.
 func TestEveryNumberAtItsExtremesWorksOrIsRefusedOnRedis(t *testing.T) {
+	t.Parallel() // it waits for what is due or not
 	server, _ := redistest.Shared(t)
 	tried, ran := 0, 0
 	trials(func(name, field string, a *trial) {

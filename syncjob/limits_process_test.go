@@ -85,6 +85,7 @@ func fleetRegistry(s store.Store, lease time.Duration) (*handlers.Registry, erro
 // is no fault of a limit, so leases last for longer than a crowded machine keeps a process waiting.
 // Only the one of a killed process has to end.
 func TestMaxRunningHoldsOverProcesses(t *testing.T) {
+	t.Parallel() // its tasks wait
 	for _, c := range []struct {
 		name       string
 		partitions int
@@ -96,7 +97,7 @@ func TestMaxRunningHoldsOverProcesses(t *testing.T) {
 		{"four partitions, and a process is killed", 4, 6 * time.Second, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel() // its tasks wait
+			t.Parallel()
 			server, namespace := redistest.Shared(t)
 			s, err := redisstore.Open(t.Context(), server.URL(), redisstore.Config{
 				Namespace: namespace, Partitions: c.partitions, SweepInterval: 100 * time.Millisecond,

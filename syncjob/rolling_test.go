@@ -123,6 +123,7 @@ func (r *roller) requireOneAtATime(t *testing.T) {
 // and works: first of all one whose server is well, dies, or is silent from that moment on. The
 // others take over, and every task is done.
 func TestARollingStopOfGatedWorkers(t *testing.T) {
+	t.Parallel() // it waits for leases to end
 	for name, disturb := range map[string]func(*redistest.Server, *rolled){
 		"the server is well": func(*redistest.Server, *rolled) {},
 		"it dies":            func(server *redistest.Server, _ *rolled) { server.Kill() },

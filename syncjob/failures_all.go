@@ -94,8 +94,9 @@ func (m *Manager) allFailures(
 			yield(store.Failure{}, err)
 			return
 		}
+		p := m.poll()
 		more := func(run failureCursor) bool {
-			for f, err := range m.failuresBehind(ctx, run, o.Since) {
+			for f, err := range m.failuresBehind(ctx, p, run, o.Since) {
 				if err != nil {
 					yield(store.Failure{}, err)
 					return false
@@ -110,7 +111,7 @@ func (m *Manager) allFailures(
 		if begin.place > 0 && strings.HasPrefix(begin.Run.Job, o.Prefix) && !more(begin) {
 			return
 		}
-		for run, err := range m.failingRuns(ctx, begin.FailingRun, o.Since) {
+		for run, err := range m.failingRuns(ctx, p, begin.FailingRun, o.Since) {
 			switch {
 			case err != nil:
 				yield(store.Failure{}, err)
@@ -123,26 +124,35 @@ func (m *Manager) allFailures(
 }
 
 // failuresBehind yields the failures of a run behind a cursor, the newest first, but none before
-// since. A run that is gone has none.
+// since. A run that is gone has none. One in a partition that does not answer has no more: p names
+// it.
 func (m *Manager) failuresBehind(
-	ctx context.Context, c failureCursor, since time.Time,
+	ctx context.Context, p *poll, c failureCursor, since time.Time,
 ) iter.Seq2[store.Failure, error] {
 	return func(yield func(store.Failure, error) bool) {
-		for p := (store.FailuresParams{Run: c.Run, Before: c.place, Newest: true, Limit: failurePage}); ; {
-			page, err := m.store.Failures(ctx, p)
-			if errors.Is(err, ErrRunNotFound) {
+		in := store.PartitionOf(c.Run.Job, p.of)
+		for q := (store.FailuresParams{Run: c.Run, Before: c.place, Newest: true, Limit: failurePage}); ; {
+			if p.failed[in] != nil {
 				return
-			} else if err != nil {
-				yield(store.Failure{}, err)
+			}
+			var page []store.Failure
+			p.ask(ctx, []int{in}, func(ctx context.Context, _ int) (err error) {
+				if page, err = m.store.Failures(ctx, q); errors.Is(err, ErrRunNotFound) {
+					return nil
+				}
+				return err
+			})
+			if ctx.Err() != nil {
+				yield(store.Failure{}, context.Cause(ctx))
 				return
 			}
 			for _, f := range page {
 				if f.At.Before(since) || !yield(f, nil) {
 					return
 				}
-				p.Before = f.Place
+				q.Before = f.Place
 			}
-			if len(page) == 0 || p.Before == 1 {
+			if len(page) == 0 || q.Before == 1 {
 				return
 			}
 		}
@@ -151,17 +161,17 @@ func (m *Manager) failuresBehind(
 
 // failingRuns merges the lists of all partitions, from a run on, as far as a task failed since.
 func (m *Manager) failingRuns(
-	ctx context.Context, after store.FailingRun, since time.Time,
+	ctx context.Context, p *poll, after store.FailingRun, since time.Time,
 ) iter.Seq2[store.FailingRun, error] {
 	lists := make(map[int]pages[store.FailingRun])
-	for p := range m.store.Partitions() {
-		l := &failingList{m.store, since, store.FailingRunsParams{Partition: p, After: after, Limit: failurePage}}
-		if after.Run.Number > 0 && p > store.PartitionOf(after.Run.Job, m.store.Partitions()) {
+	for i := range p.of {
+		l := &failingList{m.store, since, store.FailingRunsParams{Partition: i, After: after, Limit: failurePage}}
+		if after.Run.Number > 0 && i > store.PartitionOf(after.Run.Job, p.of) {
 			l.p.After.Run.Number++ // of equals, the lower partition comes first
 		}
-		lists[p] = l
+		lists[i] = l
 	}
-	return merge(ctx, m.poll(), lists, func(a, b store.FailingRun) bool { return a.Compare(b) < 0 })
+	return merge(ctx, p, lists, func(a, b store.FailingRun) bool { return a.Compare(b) < 0 })
 }
 
 // failingList reads the runs of one partition that keep failures.

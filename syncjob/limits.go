@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/worker/intake"
@@ -21,26 +22,30 @@ import (
 // run.
 //
 // Each limit is read at its own moment, permits and tokens in one step each. It costs up to two
-// calls for each limit and one for each partition. If some partitions do not answer, the error
-// names them: then the limits that they keep are listed without users, and those of sets that the
-// registry lacks may be missing.
+// calls for each limit and one for each partition. If some partitions do not answer, the limits
+// that they keep are listed without users, those of sets that the registry lacks may be missing,
+// and the error is a [*PartialError].
 func (m *Manager) Limits(ctx context.Context) ([]states.LimitUse, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, fmt.Errorf("list limits: %w", err)
 	}
-	limits, err1 := m.limitsInForce(ctx)
-	workers, err2 := m.workersBySession(ctx)
-	list, failed := make([]states.LimitUse, len(limits)), make([]error, len(limits))
+	var limits []states.Limit
+	var err error
 	group := lifecycle.New(ctx)
-	for i, l := range limits {
-		list[i].Limit = l
-		if l.MaxRunning == 0 && l.Rate.Events == 0 {
-			continue // it has no account
-		}
-		group.Go(func(ctx context.Context) { failed[i] = m.readLimit(ctx, &list[i], workers) })
+	group.Go(func(ctx context.Context) { limits, err = m.limitsInForce(ctx) })
+	p := m.poll()
+	workers := m.workersBySession(ctx, p)
+	if p.partial() { // what workers published is in all partitions: that of the registry has to do
+		group.Stop(errTooSlow)
+		err = nil
 	}
 	group.Wait()
-	if err := store.JoinFields(err1, err2, store.JoinFields(failed...)); err != nil {
+	accounts := m.limitAccounts(ctx, p, limits)
+	list := make([]states.LimitUse, len(limits))
+	for i, l := range limits {
+		list[i] = limitUse(l, accounts, workers)
+	}
+	if err = store.JoinFields(err, p.err()); err != nil {
 		return list, fmt.Errorf("list limits: %w", err)
 	}
 	return list, nil
@@ -85,53 +90,86 @@ func (m *Manager) limitsInForce(ctx context.Context) (limits []states.Limit, err
 	return limits, err
 }
 
-// readLimit reads who uses a limit: its permits and its tokens have an account each.
-func (m *Manager) readLimit(ctx context.Context, s *states.LimitUse, workers map[string]string) error {
-	name := s.Set
-	if s.Kind != "" {
-		name += "/" + s.Kind
+// accountNames are the names of the accounts of a limit: its tokens and its permits have one each.
+func accountNames(l *states.Limit) (names []string) {
+	name := l.Set
+	if l.Kind != "" {
+		name += "/" + l.Kind
 	}
-	var errs []error
+	if l.Rate.Events > 0 {
+		names = append(names, intake.RateAccount+name)
+	}
+	if l.MaxRunning > 0 {
+		names = append(names, intake.RunningAccount+name)
+	}
+	return names
+}
+
+// limitAccounts reads the accounts of limits, by name, but those in partitions that do not answer.
+func (m *Manager) limitAccounts(
+	ctx context.Context, p *poll, limits []states.Limit,
+) map[string][]store.LimitHolder {
+	in := make(map[int][]string)
+	for i := range limits {
+		for _, name := range accountNames(&limits[i]) {
+			if partition := store.PartitionOf(name, p.of); p.failed[partition] == nil {
+				in[partition] = append(in[partition], name)
+			}
+		}
+	}
+	var mu sync.Mutex
+	accounts := make(map[string][]store.LimitHolder)
+	p.ask(ctx, slices.Sorted(maps.Keys(in)), func(ctx context.Context, partition int) error {
+		errs := make([]error, len(in[partition]))
+		group := lifecycle.New(ctx)
+		for i, name := range in[partition] {
+			group.Go(func(ctx context.Context) {
+				rec, err := m.store.Limit(ctx, name)
+				if errs[i] = err; err == nil {
+					mu.Lock()
+					defer mu.Unlock()
+					accounts[name] = rec.Holders
+				}
+			})
+		}
+		group.Wait()
+		return store.JoinFields(errs...)
+	})
+	return accounts
+}
+
+// limitUse says who uses a limit.
+func limitUse(l states.Limit, accounts map[string][]store.LimitHolder, workers map[string]string) states.LimitUse {
+	s := states.LimitUse{Limit: l}
 	tokens := make(map[string]int) // by holder
-	read := func(account string, use func(h *store.LimitHolder)) {
-		rec, err := m.store.Limit(ctx, account+name)
-		if err != nil {
-			partition := store.PartitionOf(account+name, m.store.Partitions())
-			errs = append(errs, fmt.Errorf("read limit %s in partition %d: %w", name, partition, err))
-		}
-		for i := range rec.Holders {
-			use(&rec.Holders[i])
-		}
-	}
-	if s.Rate.Events > 0 {
-		read(intake.RateAccount, func(h *store.LimitHolder) { tokens[h.Holder] = h.Tokens })
-	}
-	if s.MaxRunning > 0 {
-		read(intake.RunningAccount, func(h *store.LimitHolder) {
+	for _, name := range accountNames(&l) {
+		for _, h := range accounts[name] {
+			if strings.HasPrefix(name, intake.RateAccount) {
+				tokens[h.Holder] = h.Tokens
+				continue
+			}
 			s.Held += h.Held
 			s.Users = append(s.Users, states.LimitUser{
 				Worker: workers[h.Holder], Held: h.Held, Want: h.Want, Since: h.Since, Tokens: tokens[h.Holder], Silent: h.Silent,
 			})
 			delete(tokens, h.Holder)
-		})
+		}
 	}
 	for _, holder := range slices.Sorted(maps.Keys(tokens)) {
 		if n := tokens[holder]; n > 0 {
 			s.Users = append(s.Users, states.LimitUser{Worker: workers[holder], Tokens: n})
 		}
 	}
-	return store.JoinFields(errs...)
+	return s
 }
 
 // workersBySession returns the names of workers by what the IDs of their sessions begin with, which
 // is how limits name them.
-func (m *Manager) workersBySession(ctx context.Context) (map[string]string, error) {
-	live := make([][]store.SessionRecord, m.store.Partitions())
-	err := m.inEveryPartition(ctx, false, func(ctx context.Context, partition int) (err error) {
-		if live[partition], err = m.store.LiveSessions(ctx, partition); err != nil {
-			return fmt.Errorf("read workers of partition %d: %w", partition, err)
-		}
-		return nil
+func (m *Manager) workersBySession(ctx context.Context, p *poll) map[string]string {
+	live := make([][]store.SessionRecord, p.of)
+	p.ask(ctx, m.everyPartition(), func(ctx context.Context, partition int) (err error) {
+		live[partition], err = m.store.LiveSessions(ctx, partition)
+		return err
 	})
 	names := make(map[string]string)
 	for _, sessions := range live {
@@ -141,5 +179,5 @@ func (m *Manager) workersBySession(ctx context.Context) (map[string]string, erro
 			}
 		}
 	}
-	return names, err
+	return names
 }

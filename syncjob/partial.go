@@ -83,6 +83,9 @@ func (p *poll) ask(ctx context.Context, partitions []int, do func(ctx context.Co
 	}
 }
 
+// partial reports whether some partitions answered and others did not.
+func (p *poll) partial() bool { return p.answered && len(p.failed) > 0 }
+
 // err names the partitions that did not answer. If only one was asked, it is that one's error.
 func (p *poll) err() error {
 	if len(p.failed) == 0 {

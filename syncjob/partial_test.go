@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"reflect"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +18,8 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
+var withLimits = handlers.SetConfig{Attributes: handlers.Attributes{MaxRunning: 100, Rate: handlers.Rate{Events: 1000, Per: time.Second}}}
+
 // shard is a store of which one partition does not answer when it is read: it fails, or it hangs.
 type shard struct {
 	store.Store
@@ -25,7 +29,7 @@ type shard struct {
 
 func reads[R any](ctx context.Context, s *shard, partition int, call func() (R, error)) (R, error) {
 	switch {
-	case partition != s.dead:
+	case partition != s.dead || s.dead < 0:
 		return call()
 	case s.hangs:
 		<-ctx.Done()
@@ -66,6 +70,33 @@ func (s *shard) Pauses(ctx context.Context, p int) (store.PauseSet, error) {
 	return reads(ctx, s, p, func() (store.PauseSet, error) { return s.Store.Pauses(ctx, p) })
 }
 
+func (s *shard) Audit(ctx context.Context, p store.AuditParams) ([]store.AuditLine, error) {
+	return reads(ctx, s, p.Partition, func() ([]store.AuditLine, error) { return s.Store.Audit(ctx, p) })
+}
+
+func (s *shard) SemaphoreKeys(ctx context.Context, p store.KeysParams) ([]string, error) {
+	return reads(ctx, s, p.Partition, func() ([]string, error) { return s.Store.SemaphoreKeys(ctx, p) })
+}
+
+func (s *shard) ListValues(ctx context.Context, p store.ValuesParams) (store.ValuesPage, error) {
+	return reads(ctx, s, p.Partition, func() (store.ValuesPage, error) { return s.Store.ListValues(ctx, p) })
+}
+
+func (s *shard) Failures(ctx context.Context, p store.FailuresParams) ([]store.Failure, error) {
+	in := store.PartitionOf(p.Run.Job, s.Partitions())
+	return reads(ctx, s, in, func() ([]store.Failure, error) { return s.Store.Failures(ctx, p) })
+}
+
+func (s *shard) Limit(ctx context.Context, limit string) (store.LimitRecord, error) {
+	in := store.PartitionOf(limit, s.Partitions())
+	return reads(ctx, s, in, func() (store.LimitRecord, error) { return s.Store.Limit(ctx, limit) })
+}
+
+// Sets are in all partitions.
+func (s *shard) Sets(ctx context.Context) ([]store.SetRecord, error) {
+	return reads(ctx, s, s.dead, func() ([]store.SetRecord, error) { return s.Store.Sets(ctx) })
+}
+
 // yielded counts what a sequence yields before its error.
 func yielded[T any](all iter.Seq2[T, error]) (n int, err error) {
 	for _, err = range all {
@@ -90,7 +121,13 @@ func listings(m *syncjob.Manager) map[string]func(ctx context.Context) (int, err
 		"Workers":       func(ctx context.Context) (int, error) { return sized(m.Workers(ctx)) },
 		"Worker.States": func(ctx context.Context) (int, error) { return sized(m.Worker("w").States(ctx)) },
 		"LostWorkers":   func(ctx context.Context) (int, error) { return sized(m.LostWorkers(ctx)) },
-		"Pauses":        func(ctx context.Context) (int, error) { return sized(m.Pauses(ctx)) },
+		"Limits":        func(ctx context.Context) (int, error) { return sized(m.Limits(ctx)) },
+		"Audit":         func(ctx context.Context) (int, error) { return yielded(m.Audit(ctx, nil)) },
+		"Semaphores":    func(ctx context.Context) (int, error) { return yielded(m.Semaphores(ctx, nil)) },
+		"ListValues": func(ctx context.Context) (int, error) {
+			return yielded(m.ListValues(ctx, store.NamespaceScope(0), nil))
+		},
+		"Pauses": func(ctx context.Context) (int, error) { return sized(m.Pauses(ctx)) },
 		"Mode": func(ctx context.Context) (int, error) {
 			mode, err := m.Mode(ctx)
 			return len(mode), err
@@ -101,7 +138,7 @@ func listings(m *syncjob.Manager) map[string]func(ctx context.Context) (int, err
 func TestAPartitionThatDoesNotAnswerIsNamedBehindWhatTheOthersHave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shard{Store: memstore.New(&memstore.Options{Partitions: 4}), dead: -1}
-		m := managerOn(t, s, set(t, handlers.SetConfig{}, func(context.Context, *handlers.Task[leaf]) error {
+		m := managerOn(t, s, set(t, withLimits, func(context.Context, *handlers.Task[leaf]) error {
 			return handlers.Permanent(errCut)
 		}))
 		stop := work(t, m, syncjob.WorkerConfig{Name: "w"})
@@ -149,12 +186,75 @@ func TestAPartitionThatDoesNotAnswerIsNamedBehindWhatTheOthersHave(t *testing.T)
 					want -= in[2]
 				case "Mode":
 					want = 0
-				case "Failures":
-					require.Less(t, n, want)
+				case "Failures", "Audit":
+					require.LessOrEqual(t, n, want)
 					want = n
 				}
 				require.Equal(t, want, n, name)
 			}
+			s.dead = -1
+		}
+		require.NoError(t, stop())
+	})
+}
+
+// Whatever lists something of all partitions is asked above, so that none is forgotten.
+func TestEachListingIsAskedWithAPartitionThatDoesNotAnswer(t *testing.T) {
+	const aWrite, aJob, process = "changes something", "asks the partition of its job or set", "asks no partition"
+	others := map[string]string{
+		"History": aJob, "JobRuns": aJob, "NextRuns": aJob, "Watch": process, "ReleaseSemaphores": aWrite,
+		"Sets": "is one call of the store",
+	}
+	known := listings(nil)
+	of := reflect.TypeFor[*syncjob.Manager]()
+	for i := range of.NumMethod() {
+		m := of.Method(i)
+		out := m.Type.NumOut()
+		if out == 0 {
+			continue
+		}
+		first := m.Type.Out(0)
+		if sequence := out == 1 && strings.HasPrefix(first.String(), "iter.Seq2"); sequence || out == 2 && first.Kind() == reflect.Slice {
+			_, ok := known[m.Name]
+			require.True(t, ok || others[m.Name] != "", "%s has no line in listings", m.Name)
+		}
+	}
+}
+
+// A partition that ends to answer between the list of runs and their failures is named, too.
+func TestFailuresOfTheOthersAreListedThoughAPartitionEndsToAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shard{Store: memstore.New(&memstore.Options{Partitions: 4}), dead: -1}
+		m := managerOn(t, s, set(t, withLimits, func(context.Context, *handlers.Task[leaf]) error {
+			return handlers.Permanent(errCut)
+		}))
+		stop := work(t, m, syncjob.WorkerConfig{Name: "w"})
+		for i := range 40 {
+			_, err := m.Start(t.Context(), syncjob.Job{Name: fmt.Sprint("job ", i), Set: "tree", Root: leaf{}}, nil)
+			require.NoError(t, err)
+		}
+		time.Sleep(time.Minute)
+		for _, s.hangs = range []bool{false, true} {
+			begun, left := time.Now(), make(map[int]int)
+			var partial *syncjob.PartialError
+			for f, err := range m.Failures(t.Context(), nil) {
+				if err != nil {
+					require.ErrorAs(t, err, &partial)
+					break
+				}
+				in := store.PartitionOf(f.Job, 4)
+				left[in]++
+				s.dead = 2 // the runs of all partitions are listed by now
+			}
+			require.NotNil(t, partial)
+			require.Equal(t, []int{2}, partial.Partitions)
+			for i := range 40 {
+				left[store.PartitionOf(fmt.Sprint("job ", i), 4)]--
+			}
+			for _, in := range []int{0, 1, 3} {
+				require.Zero(t, left[in], "of partition %d", in)
+			}
+			require.LessOrEqual(t, time.Since(begun), 3*time.Second)
 			s.dead = -1
 		}
 		require.NoError(t, stop())

@@ -121,7 +121,7 @@ func contract() []promise {
 			"Contract_TaskChanges",
 			"Contract, TaskChanges: a task that is cancelled never begins again, and counts once; " +
 				"a delayed task can become due at another time.",
-			taskChangesContract,
+			append(taskChangesContract, cancelRaces...),
 		},
 		{
 			"Contract_Redo",

@@ -83,7 +83,13 @@ var rivals = []struct {
 	{"cancels itself", reports(ending(store.VerdictCancel)), requested, cell{"", removed.counts}, false},
 	{"stops its run", reports(ending(store.VerdictStopRun)), requested, cell{"", removed.counts}, false},
 	{"retry", reports(func(d store.Delivery) store.Outcome { return retried(d, 0) }), requested, removed, false},
-	{"retry after a delay", reports(func(d store.Delivery) store.Outcome { return retried(d, never) }), requested, removed, false},
+	{
+		"retry after a delay",
+		reports(func(d store.Delivery) store.Outcome { return retried(d, never) }),
+		requested,
+		removed,
+		false,
+	},
 	{"snooze", reports(func(d store.Delivery) store.Outcome { return snoozed(d, never) }), requested, removed, false},
 	{"release", reports(ending(store.VerdictRelease)), requested, removed, false},
 	{"expires before it begins", reports(func(d store.Delivery) store.Outcome {

@@ -121,12 +121,18 @@ func (m *machine) holder(t *rapid.T) *modelWorker {
 	return fit[rapid.IntRange(0, len(fit)-1).Draw(t, "worker")]
 }
 
-// item draws a task, perhaps delayed, perhaps with an ID that is claimed.
+// expiresLate is when tasks of the model expire: a store keeps it, and workers go by it.
+var expiresLate = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// item draws a task, perhaps delayed, perhaps with an ID that is claimed, perhaps one that expires.
 func (m *machine) item(t *rapid.T, mayClaim, mayDelay bool) store.Item {
 	m.tasks++
 	it := task(rapid.SampledFrom([]store.Route{scan, file}).Draw(t, "route"), fmt.Sprintf("task-%d", m.tasks))
 	if mayClaim && rapid.IntRange(0, 3).Draw(t, "claim") == 0 {
 		it.Task.ID, it.Task.Claimed = rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "id"), true
+	}
+	if rapid.IntRange(0, 3).Draw(t, "expires") == 0 {
+		it.Task.Expires = expiresLate
 	}
 	if mayDelay && rapid.IntRange(0, 3).Draw(t, "delay") == 0 {
 		it.Delay = m.delay(t)
@@ -177,6 +183,7 @@ func (m *machine) hold(w *modelWorker, d store.Delivery) {
 			[]any{d.Task.Retry, d.Task.Snoozes, d.Task.Crashes, d.Task.Recovered},
 			"retry, snoozes, crashes, recovered task of %s", d.Task.ID,
 		)
+		s.True(t.item.Task.Expires.Equal(d.Task.Expires), "%s expires at %v", d.Task.ID, d.Task.Expires)
 		r.document.told(m.s, d.Configured)
 		t.place = held
 		m.m.ledger.of(t.item.Route).Started++

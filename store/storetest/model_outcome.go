@@ -188,6 +188,7 @@ func (r *modelRun) redo(p store.RedoParams) (reply store.RedoReply) {
 			return false
 		default:
 			f.task.place, f.task.retry, f.task.snoozes, f.task.crashes = waiting, 0, 0, 0
+			f.task.item.Task.Expires = time.Time{} // somebody wants it now
 			r.retried++
 		}
 		reply.Moved++

@@ -80,6 +80,11 @@ var sabotages = map[string]struct {
 		"P3 Completion once.",
 		func(s store.Store) store.Store { return &sealsBrokenOff{s} },
 	},
+	"forgets when tasks expire": {
+		"Contract_Tasks",
+		"Contract, Producers: tasks keep",
+		func(s store.Store) store.Store { return &forgetsExpiry{s} },
+	},
 	"forgets deadlines": {
 		"P06_Stop",
 		"P6 Stop.",

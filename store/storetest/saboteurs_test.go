@@ -275,6 +275,17 @@ func (s *forgetsIdle) Promote(ctx context.Context, partition int) (store.Promote
 	return reply, err
 }
 
+// forgetsExpiry does not keep when tasks expire.
+type forgetsExpiry struct{ store.Store }
+
+func (s *forgetsExpiry) Enqueue(ctx context.Context, p store.EnqueueParams) (store.EnqueueReply, error) {
+	p.Entries = slices.Clone(p.Entries)
+	for i := range p.Entries {
+		p.Entries[i].Item.Task.Expires = time.Time{}
+	}
+	return s.Store.Enqueue(ctx, p)
+}
+
 // forgetsDeadlines lets every run take its time.
 type forgetsDeadlines struct{ store.Store }
 

@@ -139,7 +139,8 @@ func (m *Manager) redoAll(
 	return m.bulk(ctx, opts, bulkCall{
 		what: what, kinds: true,
 		plan: func(_ *BulkOptions, s *states.Job) BulkOutcome {
-			if s.Run == nil || s.Run.Status != states.Starting && s.Run.Status != states.Running || s.Run.Counts.Failed == 0 {
+			if s.Run == nil || s.Run.Status != states.Starting && s.Run.Status != states.Running ||
+				s.Run.Counts.Failed == 0 {
 				return BulkPassed
 			}
 			return BulkChanged

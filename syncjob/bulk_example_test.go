@@ -164,7 +164,11 @@ func ExampleManager_RetryAll() {
 	go func() { _ = worker.Run(ctx) }()
 
 	for _, name := range []string{"import/1", "import/2"} {
-		run, err := m.Start(ctx, syncjob.Job{Name: name, Set: "ingest", Root: fileArgs{}, OnFailure: syncjob.OnFailureHold}, nil)
+		run, err := m.Start(
+			ctx,
+			syncjob.Job{Name: name, Set: "ingest", Root: fileArgs{}, OnFailure: syncjob.OnFailureHold},
+			nil,
+		)
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -127,10 +127,11 @@ func jobCursor(p store.Place) string { return strconv.FormatInt(p.Changed, 10) +
 
 // Jobs yields jobs with their newest runs, sorted by name, or with ByChange the one first that
 // changed last. It reads page by page while the caller consumes them, up to 100 of each partition.
-// A page costs the same, whatever the number of jobs and tasks; where Group, Prefix, Labels, Set or Held
-// select few, many are read, except that names with a Prefix, and periodic jobs, are found at once in their
-// order, and with ByChange so are active and finished jobs, and those of Statuses. It is no snapshot: jobs that are
-// started or removed meanwhile may be missing, and so may one with ByChange that changes.
+// A page costs the same, whatever the number of jobs and tasks; where Group, Prefix, Labels, Set or
+// Held select few, many are read, except that names with a Prefix, and periodic jobs, are found at
+// once in their order, and with ByChange so are active and finished jobs, and those of Statuses. It
+// is no snapshot: jobs that are started or removed meanwhile may be missing, and so may one with
+// ByChange that changes.
 //
 // If some partitions do not answer, it yields the jobs of the others, then a [*PartialError]. Any
 // error ends the sequence. Other errors: a [*FieldError], before any job.

@@ -89,7 +89,14 @@ func (a *app) doMany(
 		dry.DryRun = true
 		would, err := call(ctx, &dry)
 		if err == nil {
-			err = a.sure(fmt.Sprintf("This would %s %s, with %s.", w.does, many(would.Changed, "job"), many(would.Tasks, "task")))
+			err = a.sure(
+				fmt.Sprintf(
+					"This would %s %s, with %s.",
+					w.does,
+					many(would.Changed, "job"),
+					many(would.Tasks, "task"),
+				),
+			)
 		}
 		if err != nil {
 			return err

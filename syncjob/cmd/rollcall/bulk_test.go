@@ -27,14 +27,30 @@ func TestOneCommandActsOnManyJobs(t *testing.T) {
 
 	require.Regexp(t, `(?s)import/1 .* 2 .*import/2 .*would retry the failed tasks of 2 of 2 jobs, with 3 tasks;`,
 		p.rollcall(0, "retry", "--prefix", "import/", "--kind", "leaf", "--dry-run"))
-	require.Contains(t, p.rollcall(2, "retry", "--prefix", "import/"), "This would retry the failed tasks of 2 jobs, with 3 tasks. Say --yes")
-	require.Contains(t, p.rollcall(0, "discard", "--prefix", "import/2", "--yes"), "discarded the failed tasks of 1 of 1 job, with 1 task;")
+	require.Contains(
+		t,
+		p.rollcall(2, "retry", "--prefix", "import/"),
+		"This would retry the failed tasks of 2 jobs, with 3 tasks. Say --yes",
+	)
+	require.Contains(
+		t,
+		p.rollcall(0, "discard", "--prefix", "import/2", "--yes"),
+		"discarded the failed tasks of 1 of 1 job, with 1 task;",
+	)
 	require.Contains(t, p.rollcall(0, "retry", "--prefix", "import/", "--rate", "1000", "--yes"),
 		"retried the failed tasks of 1 of 2 jobs, with 2 tasks; 0 were so already, of 1 there is nothing to do, 0 failed")
 
-	require.Contains(t, p.rollcall(0, "pause", "--label", "tenant=acme", "--yes", "--reason", "a drill", "--actor", "ann"), "paused 3 of 3 jobs")
+	require.Contains(
+		t,
+		p.rollcall(0, "pause", "--label", "tenant=acme", "--yes", "--reason", "a drill", "--actor", "ann"),
+		"paused 3 of 3 jobs",
+	)
 	require.Regexp(t, `ann +pause .*import/1.*a drill`, p.rollcall(0, "audit", "--by", "ann"))
-	require.Contains(t, p.rollcall(0, "pause", "--all", "--yes"), "paused 0 of 4 jobs, with 0 tasks; 3 were so already, of 1 there is")
+	require.Contains(
+		t,
+		p.rollcall(0, "pause", "--all", "--yes"),
+		"paused 0 of 4 jobs, with 0 tasks; 3 were so already, of 1 there is",
+	)
 	var resumed syncjob.BulkResult
 	require.NoError(t, json.Unmarshal([]byte(p.rollcall(0, "resume", "--group", "active", "--yes", "-o", "json")), &resumed))
 	require.Equal(t, 3, resumed.Changed)

@@ -255,7 +255,7 @@ type ResultRetention struct {
 }
 
 // SettleReply lists the outcomes that were not applied, by index in ascending order, and the runs
-// that reached a final or finishing state with this call.
+// that reached a final or finishing state with this call, or are held since: see [RunRecord.Held].
 type SettleReply struct {
 	// Lost are the outcomes without a lease. If they include plain successes of one run that were
 	// settled before, their number is exact, but other successes of that run may be named.

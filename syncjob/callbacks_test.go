@@ -83,6 +83,7 @@ var rows = map[string]string{
 	"observe.Observer.Fetched":          "Fetched",
 	"observe.Observer.Reclaimed":        "syncjob.TestAnObserverIsToldOfWhatIsReclaimed",
 	"observe.Observer.RunDone":          "RunDone",
+	"observe.Observer.RunHeld":          "syncjob.TestAnObserverOfHeldRunsEndsNothing",
 	"observe.Observer.RunStarted":       "RunStarted",
 	"observe.Observer.Settled":          "Settled",
 	"observe.Observer.StoreRetry":       "StoreRetry",

@@ -51,7 +51,7 @@ func listedEvents(t *testing.T) map[string]listed {
 		}
 		events[row[1]] = e
 	}
-	require.Len(t, events, 38)
+	require.Len(t, events, 39)
 	return events
 }
 
@@ -233,6 +233,17 @@ func everythingHappens(t *testing.T, log, stored *slog.Logger) {
 	again, err := run.Redrive(t.Context(), nil)
 	require.NoError(t, err)
 	_, err = again.Wait(t.Context())
+	require.NoError(t, err)
+
+	failing, err := m.Start(t.Context(), syncjob.Job{
+		Name: "failing", Set: "set", Root: hushed{Do: "fail", Secret: "secret"}, OnFailure: syncjob.OnFailureHold,
+	}, nil)
+	require.NoError(t, err)
+	for range 2 { // its failures, and then that its hook gave up
+		time.Sleep(time.Minute)
+		require.NoError(t, failing.Accept(t.Context()))
+	}
+	_, err = failing.Wait(t.Context())
 	require.NoError(t, err)
 
 	stopped := start("stopped", "ignore")

@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob/events"
 	"github.com/rollcall-go/rollcall/syncjob/observe"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // journal reports events to the log and the observer. If neither wants an event, it costs little:
@@ -165,21 +166,39 @@ func (j *journal) released(ctx context.Context, key string, leases int, by, reas
 	)
 }
 
-// tellsRunDone reports whether the log or the observer wants the end of runs. The event costs a
-// read of the run.
+// tellsRunDone reports whether the log or the observer wants to know of runs that ended, or are
+// held. The event costs a read of the run.
 func (j *journal) tellsRunDone(ctx context.Context) bool {
-	return j.obs.RunDone != nil || j.log.Enabled(ctx, slog.LevelInfo)
+	return j.obs.RunDone != nil || j.obs.RunHeld != nil || j.log.Enabled(ctx, slog.LevelInfo)
 }
 
 // runDone reports once that a run has ended.
 func (j *journal) runDone(ctx context.Context, rec store.RunRecord) {
-	if !rec.Status.Final() || !j.first(rec.ID) {
+	if !rec.Status.Final() || !j.first(toldRun{id: rec.ID}) {
 		return
 	}
 	state := runState(rec, time.Now())
 	if j.obs.RunDone != nil {
 		j.obs.RunDone(ctx, state)
 	}
+	j.tell(ctx, events.RunFinished, &state)
+}
+
+// runHeld reports that a run is held: each time if the store says that a call of this process made
+// it so, else unless that was reported.
+func (j *journal) runHeld(ctx context.Context, rec store.RunRecord, anew bool) {
+	if !rec.Held() || !j.first(toldRun{rec.ID, rec.Counts, rec.Retried, rec.HookError}) && !anew {
+		return
+	}
+	state := runState(rec, time.Now())
+	if j.obs.RunHeld != nil {
+		j.obs.RunHeld(ctx, state)
+	}
+	j.tell(ctx, events.RunHeld, &state)
+}
+
+// tell logs an event with the state of a run.
+func (j *journal) tell(ctx context.Context, event string, state *states.Run) {
 	if !j.log.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
@@ -195,36 +214,46 @@ func (j *journal) runDone(ctx context.Context, rec store.RunRecord) {
 			attrs = append(attrs, slog.String(said.key, said.text))
 		}
 	}
-	j.log.LogAttrs(ctx, slog.LevelInfo, events.RunFinished, attrs...)
+	j.log.LogAttrs(ctx, slog.LevelInfo, event, attrs...) //nolint:sloglint // one of the constants in events
 }
 
 // maxToldRuns is how many runs toldRuns remembers.
 const maxToldRuns = 4096
 
-// toldRuns remembers the runs whose end was reported. The calls that settle the last task and the
+// toldRuns remembers what was reported of runs. The calls that settle the last task and the
 // post-job hook may both find that the run has ended.
-type toldRuns = recent.Map[store.RunID, struct{}]
+type toldRuns = recent.Map[toldRun, struct{}]
 
-// first reports whether the end of the run was not reported before.
-func (j *journal) first(id store.RunID) bool {
-	_, told := j.told.FindOr(id, func() struct{} { return struct{}{} })
+// toldRun is the end of a run, or with more than its ID that it was held like this.
+type toldRun struct {
+	id      store.RunID
+	counts  store.Counts
+	retried int64
+	hook    string
+}
+
+// first reports whether this was not reported before.
+func (j *journal) first(t toldRun) bool {
+	_, told := j.told.FindOr(t, func() struct{} { return struct{}{} })
 	return !told
 }
 
-// ended reports the end of a run if it has ended and the log or the observer wants to know. It does
+// ended reports that a run has ended, or is held, if the log or the observer wants to know. It does
 // so even if the caller's context ends meanwhile.
 func (m *Manager) ended(ctx context.Context, id store.RunID) {
 	if m.journal.tellsRunDone(ctx) {
-		m.tellEnd(context.WithoutCancel(ctx), id)
+		m.tellEnd(context.WithoutCancel(ctx), id, false)
 	}
 }
 
-// tellEnd reads the run and reports its end. If it cannot read the run, it reports nothing.
-func (m *Manager) tellEnd(ctx context.Context, id store.RunID) {
+// tellEnd reads the run and reports that it has ended, or is held: see runHeld. If it cannot read
+// the run, it reports nothing.
+func (m *Manager) tellEnd(ctx context.Context, id store.RunID, anew bool) {
 	ctx, cancel := context.WithTimeout(ctx, worker.ReadTime)
 	defer cancel()
 	if rec, err := m.store.Run(ctx, id); err == nil {
 		m.journal.runDone(ctx, rec)
+		m.journal.runHeld(ctx, rec, anew)
 	}
 }
 

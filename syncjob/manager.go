@@ -61,7 +61,7 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 	if tell := cfg.Observer.Enqueued; tell != nil {
 		m.store = &enqueuedStore{m.store, tell}
 	}
-	m.journal = journal{log: m.log, obs: &m.cfg.Observer, told: recent.New[store.RunID, struct{}](maxToldRuns)}
+	m.journal = journal{log: m.log, obs: &m.cfg.Observer, told: recent.New[toldRun, struct{}](maxToldRuns)}
 	m.hub = newHub(m.store, log)
 	m.sets = effective.New(effective.Config{Store: m.store, Registry: cfg.Registry, Signals: m.hub, Logger: log})
 	m.encoding = enqueue.Config{

@@ -18,6 +18,7 @@ func guarded(o *observe.Observer, log *slog.Logger) observe.Observer {
 		AttemptDone:    inPlace(log, "AttemptDone", o.AttemptDone),
 		RunStarted:     apart(log, "RunStarted", o.RunStarted),
 		RunDone:        apart(log, "RunDone", o.RunDone),
+		RunHeld:        apart(log, "RunHeld", o.RunHeld),
 		Fetched:        apart(log, "Fetched", o.Fetched),
 		Settled:        apart(log, "Settled", o.Settled),
 		Reclaimed:      apart(log, "Reclaimed", o.Reclaimed),

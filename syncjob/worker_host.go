@@ -99,7 +99,7 @@ func (h *workerHost) RunsEnded(ctx context.Context, runs []store.RunID) (tell fu
 	}
 	return func(ctx context.Context) {
 		for _, id := range runs {
-			h.m.tellEnd(ctx, id)
+			h.m.tellEnd(ctx, id, true)
 		}
 	}
 }

@@ -110,6 +110,12 @@ func (s *state) begin(r *run) (ended bool) {
 	return s.conclude(r)
 }
 
+// held reports whether only its failures keep the run from its end.
+func (r *run) held() bool {
+	c := r.counts()
+	return r.Status == store.StatusRunning && c.Remaining() == 0 && len(r.OpenHolds) == 0 && r.Failing()
+}
+
 // conclude moves a run on if nothing is left of it to do, and reports whether it has ended, but for
 // its post-job hook. A run leaves StatusRunning here, once.
 func (s *state) conclude(r *run) (ended bool) {

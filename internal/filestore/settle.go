@@ -187,7 +187,7 @@ func (s *state) settleTask(r *run, t *task, children []*task, o *store.Outcome, 
 			return s.stop(r, o.Error, false)
 		}
 	}
-	return s.conclude(r)
+	return s.conclude(r) || r.held()
 }
 
 // settleHook applies the verdict of a hook. It has no effect if the run was stopped meanwhile.
@@ -212,7 +212,7 @@ func (s *state) settleHook(r *run, t *task, o *store.Outcome) (ended bool) {
 		r.HookError, r.Result = o.Error, o.Result
 		if r.Failing() {
 			r.setAside(t)
-			return false
+			return true
 		}
 		s.end(r, r.FinalStatus)
 		return true

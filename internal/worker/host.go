@@ -41,8 +41,9 @@ type Host interface {
 	Settled(context.Context, *Settlement)
 	// Reclaimed is told of what a sweep took back from workers that are dead.
 	Reclaimed(ctx context.Context, partition int, r *store.SweepReply)
-	// RunsEnded is called for runs that ended when outcomes were stored, or at their times. It may
-	// return a function for work that takes time; the engine calls it on another goroutine.
+	// RunsEnded is called for runs that ended when outcomes were stored, or at their times, and for
+	// those that outcomes made held. It may return a function for work that takes time; the engine
+	// calls it on another goroutine.
 	RunsEnded(ctx context.Context, runs []store.RunID) (tell func(context.Context))
 }
 

@@ -115,7 +115,7 @@ func (b *settling) refuses(o *store.Outcome) error {
 	return nil
 }
 
-// task applies the verdict for a counted task and reports whether its run ended.
+// task applies the verdict for a counted task and reports whether its run ended, or is held now.
 func (b *settling) task(r *run, h *holding, o *store.Outcome) bool {
 	c := &r.rec.Counts
 	c.Running--
@@ -158,10 +158,10 @@ func (b *settling) task(r *run, h *holding, o *store.Outcome) bool {
 		c.Cancelled++
 		r.claims.settle(o.Task, b.now)
 	}
-	return b.conclude(r, b.now)
+	return b.conclude(r, b.now) || r.rec.Held()
 }
 
-// hook applies the verdict for a hook and reports whether its run ended. It never changes the
+// hook applies the verdict for a hook and reports whether its run ended, or is held now. It never changes the
 // counts. If the run was stopped meanwhile, the verdict has no effect.
 func (b *settling) hook(r *run, h *holding, o *store.Outcome) bool {
 	if !r.awaits(h.lane.route) {
@@ -190,7 +190,7 @@ func (b *settling) hook(r *run, h *holding, o *store.Outcome) bool {
 		r.rec.HookError, r.rec.Result = o.Error, bytes.Clone(o.Result)
 		if r.rec.Failing() {
 			b.moved(r)
-			return false
+			return true
 		}
 		b.finalise(r, r.rec.FinalStatus, b.now)
 		return true

@@ -12,6 +12,7 @@ const (
 	// JobNotFired is logged once for each definition and reason. The job's state has the reason.
 	JobNotFired = "cannot fire a periodic job"
 	RunStopping = "run stopping" // a stop was accepted
+	RunHeld     = "run held"     // what failed keeps it from its end: see Held of its state
 	RunFinished = "run finished" // it reached a final state; RunDone of the Observer says who tells
 
 	TaskEnqueued  = "task enqueued"  // from outside of handlers, or by EnqueueNow

@@ -34,6 +34,11 @@ type Observer struct {
 	// task, or ended a run that was idle or at its deadline, or a call in this process stopped or
 	// sealed it. Rarely, two processes report the same run. It costs a read of the run.
 	RunDone func(context.Context, states.Run)
+	// RunHeld is called when a run became held, by its failures or by its post-job hook (see
+	// [states.Run.Held]), because a worker in this process settled a task, or a call in this process
+	// sealed it. It is called each time: also after a retry that failed. Rarely, it is called twice.
+	// It costs a read of the run.
+	RunHeld func(context.Context, states.Run)
 	// Fetched is called after each fetch that the store answered, also if it returned no task.
 	Fetched func(context.Context, Fetch)
 	// Settled is called after each batch of outcomes that was stored.

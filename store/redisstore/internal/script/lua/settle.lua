@@ -23,7 +23,7 @@
 --       B lane, route, queue                       pre-job passed
 --       K status, reason                           pre-job ended the run: skipped or failed
 --       H error, result                            post-job ended
--- Returns {word, reply}: ok and "number lost counted and specials|losses of plain by route|ended runs|refused", where
+-- Returns {word, reply}: ok and "number lost counted and specials|losses of plain by route|ended and held runs|refused", where
 --       refused is "ordinal:write:word": that write cannot be applied, or "ordinal:children": fewer are staged than the
 --       outcome says, and so nothing of the outcome was applied; lost; stale;
 --       {again, run, its routes aside}: declare the rings of these routes, too
@@ -164,6 +164,7 @@ local end_run, with_special, special
 for i = 1, total do
   local run, base = runs[i], bases[i]
   keys.lanes, keys.post, keys.ring = KEYS[base + LANES], KEYS[base + POST], KEYS[base + POST_RING]
+  local running = run and run.running
   settle_successes(run)
   local others = num()
   if not end_run and (others > 0 or run and is_over(run)) then
@@ -177,7 +178,11 @@ for i = 1, total do
   end
   if run then
     go_on(run, keys)
-    if end_run and end_run(run, keys) or run.over then
+    local ends, held
+    if end_run then
+      ends, held = end_run(run, keys)
+    end
+    if ends or run.over or held and run.running ~= running then
       ended[#ended + 1] = i
     end
     save_run(run)

@@ -28,7 +28,8 @@ local function add_post(run, keys, message, route, queue)
 end
 
 -- maybe_end ends a run without tasks, if it has no holds, or was stopped. Failures are a hold if
--- the field onfailure says so (hold); accept makes it (accepted). keys: hist, trash, index, due, clock,
+-- the field onfailure says so (hold); accept makes it (accepted). It returns whether the run goes
+-- on to its end, and whether its failures keep it from that. keys: hist, trash, index, due, clock,
 -- routes, and lanes, post (waiting list) and ring of the hook's lane; exact (the counts were not in
 -- doubt).
 local function maybe_end(run, keys)
@@ -41,7 +42,7 @@ local function maybe_end(run, keys)
     if run.failed > 0 then
       final = 'failed'
       if facts[9] == 'hold' then
-        return false
+        return false, true
       end
     end
     if not (facts[5] and facts[6] and facts[7]) then

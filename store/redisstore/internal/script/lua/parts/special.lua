@@ -161,7 +161,8 @@ function verdicts.H(run)
     redis.call('HSET', run.key, 'hookerror', err)
     if redis.call('HGET', run.key, 'onfailure') then
       redis.call('HSET', run.key, 'signalled', now)
-      return signal('r:' .. run.id) -- it holds the run, until redo_failures repeats or accepts it
+      run.over = true -- it is held, until redo_failures repeats or accepts it
+      return signal('r:' .. run.id)
     end
   end
   finish(run, redis.call('HGET', run.key, 'finalstatus'), keys)

@@ -32,8 +32,9 @@ const auditPage = 100
 // An entry is written by the step that makes the change: neither is there without the other. A call
 // that changes nothing leaves no entry, nor does a repeat after a lost reply. Entries are left by
 // Stop, PauseJob, ResumeJob, Enable, Ensure, TriggerNow, Delete, Pause, Resume, SetMode, Configure
-// and ResetConfiguration of the manager; by Quiet, Resume and Drain of a worker; by Stop, Pause,
-// Resume, Retry, Discard, Redrive and Delete of a run; by Cancel, RunNow and Reschedule of a task;
+// ResetConfiguration and ReleaseSemaphores of the manager, and by StopAll and its like for each job
+// that changed; by Quiet, Resume and Drain of a worker; by Stop, Pause, Resume, Retry, Discard,
+// Accept, RepeatPostJob, Redrive and Delete of a run; by Cancel, RunNow and Reschedule of a task;
 // and by ForceRelease of a semaphore. Start, Enqueue, EnqueueAll, Seal and ReleaseHold leave one
 // only if the context has a name (see [WithActor]); EnqueueAll leaves one for its first tasks. What
 // workers and the store do by themselves has none: tasks, due times, ends of runs, expiry. Repair

@@ -78,7 +78,7 @@ func TestTheAuditTellsTheStoryOfEveryOperation(t *testing.T) {
 
 		want := []string{
 			"ann: pause queue slow (new disk)", "ann: resume queue slow (a drill)",
-			"ann: pause everything (read-only)", "ann: resume everything (a drill)",
+			"ann: pause everything (a drill)", "ann: resume everything (a drill)",
 			"ann: declare mail (a drill)", "ann: start mail (a drill)", "ann: enqueue mail l1 (a drill)",
 			"ann: disable mail (a drill)", "ann: stop mail (a drill)",
 			"ann: enable mail (a drill)", "ann: start mail (a drill)",

@@ -1,6 +1,7 @@
 package syncjob
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -30,7 +31,7 @@ const (
 func (m *Manager) SetMode(ctx context.Context, mode Mode) error {
 	switch mode {
 	case ModeReadOnly:
-		return m.pause(ctx, store.Pause{By: actor(ctx), Reason: string(ModeReadOnly)})
+		return m.pause(ctx, store.Pause{By: actor(ctx), Reason: cmp.Or(givenActor(ctx).Reason, string(ModeReadOnly))})
 	case ModeReadWrite:
 		return m.resume(ctx, Scope{})
 	}

@@ -164,13 +164,17 @@ type ReleaseOptions struct {
 // The error names what could not be read or released, for example because a partition does not
 // answer; the others are released all the same, and are in the list.
 //
-// Who did it (see [WithActor]) and why is logged for each semaphore. Errors: a [*FieldError] for an
+// Who did it (see [WithActor]) and why is logged for each semaphore, and is in the audit; the reason
+// defaults to that of [WithReason]. Errors: a [*FieldError] for an
 // empty prefix, since a prefix that was forgotten must not release everything, and for a reason of
 // more than 1 KiB.
 func (m *Manager) ReleaseSemaphores(
 	ctx context.Context, prefix, reason string, opts *ReleaseOptions,
 ) (released []states.Semaphore, err error) {
 	by := actor(ctx)
+	if reason == "" {
+		reason = givenActor(ctx).Reason
+	}
 	bad := store.JoinFields(store.ValidateNote("By", by), store.ValidateNote("Reason", reason))
 	if prefix == "" {
 		bad = store.JoinFields(&FieldError{Field: "Prefix", Reason: "is empty"}, bad)
@@ -178,6 +182,7 @@ func (m *Manager) ReleaseSemaphores(
 	if bad != nil {
 		return nil, fmt.Errorf("release semaphores: %w", bad)
 	}
+	ctx = WithReason(oneOperation(ctx), reason)
 	dry := opts != nil && opts.DryRun
 	var errs []error
 	for s, err := range m.Semaphores(ctx, &SemaphoresOptions{Prefix: prefix}) {

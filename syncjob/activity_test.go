@@ -24,6 +24,7 @@ func total(all []syncjob.ActivitySeries) (sum syncjob.ActivityPoint) {
 			sum.Succeeded += p.Succeeded
 			sum.Failed += p.Failed
 			sum.Retried += p.Retried
+			sum.Wait, sum.Run = sum.Wait.Plus(p.Wait), sum.Run.Plus(p.Run)
 		}
 	}
 	return sum
@@ -67,6 +68,10 @@ func TestActivityTellsWhatWasDoneInEachInterval(t *testing.T) {
 			case 5:
 				want.Enqueued, want.Ended, want.Succeeded = 1, 1, 1
 			}
+			require.Equal(t, want.Ended, p.Wait.Count(), "each attempt is in both histograms")
+			require.Equal(t, want.Ended, p.Run.Count())
+			require.Less(t, p.Wait.Quantile(1)+p.Run.Quantile(1), 2*time.Second)
+			p.Wait, p.Run = nil, nil
 			require.Equal(t, want, p)
 		}
 		nodes, err := m.Activity(

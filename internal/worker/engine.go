@@ -98,15 +98,6 @@ type Engine struct {
 	giveUp  context.CancelFunc
 }
 
-// task is a delivery that this process holds.
-type task struct {
-	intake.Task
-	session *session
-	batch   *batch
-	run     *heldRun
-	done    bool // it is settled; guarded by the session's mutex
-}
-
 // New returns an engine that ends when ctx ends. The contexts of handlers have the values of ctx.
 func New(ctx context.Context, cfg Config) *Engine {
 	e := &Engine{

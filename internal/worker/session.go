@@ -42,6 +42,7 @@ type session struct {
 	doubt  atomic.Bool                              // a fetch ended without an answer
 	debt   intake.Debt
 	meters *meters
+	timing *timing
 
 	mu      sync.Mutex
 	batches map[*batch]struct{} // fetches with tasks that are not settled
@@ -58,6 +59,16 @@ type session struct {
 type heldRun struct {
 	effective.Run
 	n int
+}
+
+// task is a delivery that this process holds.
+type task struct {
+	intake.Task
+	session *session
+	batch   *batch
+	run     *heldRun
+	took    took
+	done    bool // it is settled; guarded by the session's mutex
 }
 
 // batch is one reply to a fetch.
@@ -84,6 +95,7 @@ func newSession(p *partition, id store.SessionID) *session {
 		beatSoon: make(chan struct{}, 1),
 		told:     make(chan struct{}, 1),
 		meters:   newMeters(),
+		timing:   newTiming(),
 		sweepDue: make(chan struct{}, 1),
 		rearm:    make(chan struct{}, 1),
 		toSettle: make(chan struct{}, 1),

@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/histogram"
 )
 
 // stagedBytes is roughly how many bytes of a call the staged children of one route need.
@@ -111,13 +112,16 @@ func (s *session) freshLocked() *chunk {
 }
 
 // next returns the outcomes to settle now; nil if there are none. It also reports whether there may
-// be more later.
+// be more later. A chunk without outcomes is for histograms that are due.
 func (s *session) next() (c *chunk, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.pending) > 0 {
 		c = s.pending[0]
 		s.pending = append(s.pending[:0], s.pending[1:]...)
+	}
+	if c == nil && s.timing.isDue(s.closing) {
+		c = &chunk{}
 	}
 	return c, !s.closing
 }
@@ -166,11 +170,12 @@ func (s *session) recycle(c *chunk) {
 // settleLoop settles until no more outcomes can come, or the session is lost.
 func (s *session) settleLoop(context.Context) {
 	defer close(s.settled)
+	defer s.timing.timer.Stop()
 	for number := int64(1); ; {
 		c, more := s.next()
 		switch {
 		case c != nil:
-			switch s.settle(c, number) {
+			switch s.settle(c, number, !more) {
 			case settleGone:
 				return
 			case settleLater:
@@ -184,6 +189,8 @@ func (s *session) settleLoop(context.Context) {
 		default:
 			select {
 			case <-s.toSettle:
+			case <-s.timing.wait():
+				s.timing.armed = false
 			case <-s.life.Done():
 				return
 			}
@@ -211,10 +218,16 @@ const (
 )
 
 // settle reports one chunk. It repeats the call with the same number until there is an answer, so
-// nothing is applied twice.
-func (s *session) settle(c *chunk, number int64) settleResult {
+// nothing is applied twice. The call also brings histograms that are due; a chunk without outcomes
+// brings nothing else. After last there may be no other call.
+func (s *session) settle(c *chunk, number int64, last bool) settleResult {
+	for _, t := range c.tasks {
+		s.timing.count(&t.Delivery.Lease.Lane.Route, &t.took)
+	}
+	empty := len(c.outcomes) == 0
 	p := store.SettleParams{
 		Session: s.id, Number: number, Answered: s.answered(), Worker: s.e.cfg.Name, Outcomes: c.outcomes,
+		Times: s.timing.due(last),
 	}
 	s.busy.Add(1)
 	s.moves.Add(1)
@@ -224,25 +237,14 @@ func (s *session) settle(c *chunk, number int64) settleResult {
 		reply, err := s.e.store.Settle(s.life, p)
 		switch {
 		case err == nil:
-			now := time.Now()
-			s.p.heard.set(now)
 			s.noteSettled(number)
-			s.e.host.Settled(s.life, &Settlement{
-				Partition: s.id.Partition, Outcomes: c.outcomes, Lost: len(reply.Lost), Took: now.Sub(start),
-			})
-			s.ended(reply.Ended)
-			if len(reply.Lost) > 0 {
-				s.p.log(s.life, "outcomes came too late", "lost", len(reply.Lost), "session", s.id.ID)
+			s.timing.arrived(p.Times)
+			s.p.heard.set(time.Now())
+			if !empty {
+				s.conclude(c, &reply, time.Since(start))
 			}
-			s.refused(c, reply.Refused)
-			suspect := false
-			for _, t := range c.tasks {
-				suspect = suspect || t.Delivery.Task.Recovered
-			}
-			s.drop(c.tasks)
-			s.p.source.Settled(c.leased, len(c.tasks), suspect)
 			return settleDone
-		case errors.Is(err, store.ErrOutOfMemory) && c.grows:
+		case errors.Is(err, store.ErrOutOfMemory) && (c.grows || empty):
 			return settleLater
 		case store.Permanent(err):
 			s.lose(err)
@@ -252,6 +254,38 @@ func (s *session) settle(c *chunk, number int64) settleResult {
 		}
 		s.p.log(s.life, "settle failed; it is repeated", "error", err)
 		lifecycle.Pause(s.life, lifecycle.Jitter(retryWait))
+	}
+}
+
+// conclude acts on the reply to a settlement with outcomes.
+func (s *session) conclude(c *chunk, reply *store.SettleReply, took time.Duration) {
+	s.e.host.Settled(s.life, &Settlement{
+		Partition: s.id.Partition, Outcomes: c.outcomes, Lost: len(reply.Lost), Took: took,
+	})
+	s.ended(reply.Ended)
+	if len(reply.Lost) > 0 {
+		s.p.log(s.life, "outcomes came too late", "lost", len(reply.Lost), "session", s.id.ID)
+	}
+	s.refused(c, reply.Refused)
+	suspect := false
+	for _, t := range c.tasks {
+		suspect = suspect || t.Delivery.Task.Recovered
+	}
+	s.drop(c.tasks)
+	s.p.source.Settled(c.leased, len(c.tasks), suspect)
+}
+
+// noteTook has the settle loop count an attempt. Attempts of hooks do not count, nor does one that
+// is given back.
+func (t *task) noteTook(out *store.Outcome, began, ended time.Time) {
+	if out.Verdict == 0 || out.Verdict == store.VerdictRelease || !t.Delivery.Lease.Lane.Route.Counted() {
+		return
+	}
+	ready := t.Delivery.Task.WaitsSince()
+	t.took = took{
+		true,
+		uint8(histogram.Index(t.session.p.clock.At(began).Sub(ready))),
+		uint8(histogram.Index(ended.Sub(began))),
 	}
 }
 

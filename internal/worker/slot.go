@@ -139,6 +139,7 @@ func (e *Engine) conclude(s *slot, end time.Time) time.Time {
 	e.executed.Add(1)
 	heedExpiry(&s.outcome, s.current.session.p.clock.At(end))
 	e.noteAttempt(&s.outcome, s.since, end)
+	s.current.noteTook(&s.outcome, s.since, end)
 	e.host.AttemptDone(e.values, s.current.Delivery, &s.outcome, s.since, end)
 	e.hand(s)
 	return end

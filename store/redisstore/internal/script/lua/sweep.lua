@@ -40,7 +40,7 @@ if redis.call('HLEN', TERMS) > redis.call('ZCARD', LEASES) then
   end
 end
 local series = false
-if tonumber(string.match(redis.call('HGET', SERIES, '') or '', '^%d+ (%d+)')) ~= math.floor(now / 60000) then
+if tonumber((string.match(redis.call('HGET', SERIES, '') or '', '^%d+ (%d+)'))) ~= math.floor(now / 60000) then
   series = redis.call('HGETALL', SERIES)
   if redis.call('EXISTS', TIMES) == 1 then
     redis.call('RENAMENX', TIMES, TAKEN)

@@ -30,7 +30,8 @@ func counted(r *states.Run) settled {
 
 // books is what a world knows of its ledger beside the runs that are there.
 type books struct {
-	past     map[int]settled // by partition: of runs that are gone, and of failures that were retried or discarded
+	past     map[int]settled // by partition: of runs that are gone
+	redone   map[int]settled // by partition: of failures that were retried or discarded at the desk
 	partial  bool            // a shard is down: what is there is compared when it is back
 	subjects []*subject
 	others   int64 // attempts that ended otherwise at the desk
@@ -40,14 +41,16 @@ type books struct {
 }
 
 // carry adds to what is past in the partition of a job.
-func (w *world) carry(job string, s settled) {
-	if w.past == nil {
-		w.past = make(map[int]settled)
+func (w *world) carry(job string, s settled) { w.carryTo(&w.past, job, s) }
+
+func (w *world) carryTo(all *map[int]settled, job string, s settled) {
+	if *all == nil {
+		*all = make(map[int]settled)
 	}
 	p := store.PartitionOf(job, w.oracle.Store().Partitions())
-	sum := w.past[p]
+	sum := (*all)[p]
 	sum.add(s)
-	w.past[p] = sum
+	(*all)[p] = sum
 }
 
 // requireBalanced requires of a world at rest that in each partition the ledger has what the
@@ -63,6 +66,10 @@ func (w *world) requireBalanced() {
 	want := make(map[int]settled)
 	for p := range s.Partitions() {
 		listed[p], want[p] = make(map[store.Route]states.Figures), w.past[p]
+		if sum := want[p]; !w.lossy {
+			sum.add(w.redone[p])
+			want[p] = sum
+		}
 	}
 	for run, err := range w.oracle.Runs(ctx, nil) {
 		require.NoError(w.t, err)

@@ -193,7 +193,9 @@ func (d *desk) work(ctx context.Context) {
 		// Each failure was taken back: the run counts none of them, and the ledger all. A retry by hand
 		// is one in the counts of the run only.
 		if !d.lossy { // or nobody knows which failures are lost
-			d.w.carry(job, settled{Failed: int64(len(chores(job, broken, hopeless))), Retried: -int64(len(chores(job, broken)))})
+			d.w.carryTo(&d.w.redone, job, settled{
+				Failed: int64(len(chores(job, broken, hopeless))), Retried: -int64(len(chores(job, broken))),
+			})
 		}
 		d.w.others += int64(len(chores(job, stale)))
 		d.w.perhaps += int64(len(chores(job, stuck))) // which may be cancelled before it has begun

@@ -136,7 +136,16 @@ func (w *twin) make(c twinCall) (answer string, refused bool) {
 		v.Set(w.own(reflect.ValueOf(arg)))
 		in = append(in, v)
 	}
-	out := reflect.ValueOf(w.store).MethodByName(c.method).Call(in)
+	call := reflect.ValueOf(w.store).MethodByName(c.method)
+	out := call.Call(in)
+	for { // a search goes on as its caller would: stores look at more or less in a call
+		reply, _ := out[0].Interface().(store.ChangeTaskReply)
+		if reply.Change != "" || reply.Next == "" {
+			break
+		}
+		in[1].FieldByName("Cursor").SetString(reply.Next)
+		out = call.Call(in)
+	}
 	err, _ := out[len(out)-1].Interface().(error)
 	for _, v := range out[:len(out)-1] {
 		w.learn(v.Interface())

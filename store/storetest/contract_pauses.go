@@ -228,14 +228,16 @@ var pausesContract = []testCase{
 		}
 		w.queues = []store.FetchQueue{{Queue: scan.Queue, Routes: routes}}
 		scope := store.PauseScope{Queue: scan.Queue}
-		s.pause(r.partition, scope, "because")
+		isPause := func(sig store.Signal) bool { return sig.Type == store.SignalPause }
+		s.during(func() { s.pause(r.partition, scope, "because") }, func(l *listener) {
+			l.hears("the pause", isPause) // or it might come late, and be taken for the end
+		})
 		s.during(func() {
 			w.none("nothing is there")
 			r.producer().add(r, task(routes[99], "t"))
 			w.none("it is paused")
 			s.NoError(s.store.Resume(s.ctx, r.partition, scope))
 		}, func(l *listener) {
-			isPause := func(sig store.Signal) bool { return sig.Type == store.SignalPause }
 			l.hears("the end of the pause", isPause)
 			s.Len(w.fetch(bounds.MaxBatch), 1)
 		})

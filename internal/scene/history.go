@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/histogram"
 )
 
 // remembers lets a store remember that it was busy until now, and for as long as anybody asks:
@@ -28,7 +29,11 @@ func (r remembers) ReadHistory(ctx context.Context, p store.HistoryParams) (poin
 		}
 		add := func(queue string, f store.Figures) {
 			route := store.Route{Queue: queue, Set: Set, Kind: Leaf{}.Kind()}
-			points = append(points, store.HistoryPoint{Route: route, At: time.Unix(minute*60, 0), Figures: f})
+			p := store.HistoryPoint{Route: route, At: time.Unix(minute*60, 0), Figures: f}
+			if ended := f.Succeeded + f.Failed + f.Retried + f.Other; ended > 0 {
+				p.Times = store.Times{Wait: spread(ended, 5*time.Millisecond), Run: spread(ended, 200*time.Millisecond)}
+			}
+			points = append(points, p)
 		}
 		add("default", store.Figures{
 			Enqueued: many + minute%5*3, Succeeded: many, Failed: many / 40 * (minute % 3), Retried: many / 20 * (minute % 2),
@@ -36,6 +41,14 @@ func (r remembers) ReadHistory(ctx context.Context, p store.HistoryParams) (poin
 		add("gpu", store.Figures{Enqueued: 3, Succeeded: minute % 4, Other: minute % 2})
 	}
 	return points, ctx.Err()
+}
+
+// spread has most durations at the usual one, and one in twenty at 16 times as much.
+func spread(count int64, usual time.Duration) histogram.Histogram {
+	var c histogram.Counts
+	c[histogram.Index(16*usual)] = count / 20
+	c[histogram.Index(usual)] = count - count/20
+	return c.Histogram()
 }
 
 // wave is how many tasks succeed in a minute, or in the hour of it.

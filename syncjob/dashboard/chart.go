@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-go/rollcall/store/histogram"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -65,6 +66,34 @@ func (c *chart) Label() string {
 	text := fmt.Sprintf("%s in the last %s: %s ended, %s failed for good, %s enqueued.", c.Title, c.Span.Text,
 		plural(c.Sum.Ended, "attempt"), plural(c.Sum.Failed, "task"), plural(c.Sum.Enqueued, "task"))
 	return text + fmt.Sprintf(" At most %s ended in %s.", grouped(c.Most), c.Span.Unit)
+}
+
+// Took says how long tasks waited, and how long their attempts ran; "" if that is not known.
+func (c *chart) Took() string {
+	if c.Sum.Run.Count() == 0 {
+		return ""
+	}
+	waited, ran := c.Waited(), c.Ran()
+	return fmt.Sprintf("Half of these waited up to %s, and 99 of 100 up to %s. Half ran up to %s, and 99 of 100 up to %s.",
+		waited[0], waited[1], ran[0], ran[1])
+}
+
+// quantile is about how long most took: a share of them; "–" if that is not known.
+func quantile(h histogram.Histogram, share float64) string {
+	if h.Count() == 0 {
+		return "–"
+	}
+	return took(h.Quantile(share))
+}
+
+// Waited is how long half of the tasks waited at most, and 99 of 100.
+func (c *chart) Waited() [2]string {
+	return [2]string{quantile(c.Sum.Wait, .5), quantile(c.Sum.Wait, .99)}
+}
+
+// Ran is how long half of the attempts ran at most, and 99 of 100.
+func (c *chart) Ran() [2]string {
+	return [2]string{quantile(c.Sum.Run, .5), quantile(c.Sum.Run, .99)}
 }
 
 // interval is what ended in one interval.

@@ -7,18 +7,22 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rollcall-go/rollcall/store/histogram"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
 func (a *app) activity() *cobra.Command {
 	var o syncjob.ActivityOptions
-	last := time.Hour
+	last, times := time.Hour, false
 	c := a.command(
 		"activity", "Show how much was done of each kind, and when", cobra.NoArgs, false,
 		func(ctx context.Context, _ []string) error {
 			o.To = time.Now()
 			o.From = o.To.Add(-last)
 			series, err := a.m.Activity(ctx, &o)
+			if times {
+				return list(a, slice(series, err), timesOfActivity)
+			}
 			return list(a, slice(series, err), []column[syncjob.ActivitySeries]{
 				{"queue", func(s syncjob.ActivitySeries) any { return s.Queue }},
 				{"set", func(s syncjob.ActivitySeries) any { return s.Set }},
@@ -34,10 +38,37 @@ func (a *app) activity() *cobra.Command {
 	f := c.Flags()
 	f.DurationVar(&last, "last", last, "how far back; up to 8h by minutes, else by hours")
 	f.DurationVar(&o.Step, "step", 0, "length of an interval in JSON (default 1m or 1h)")
+	f.BoolVar(&times, "times", false, "how long tasks waited and ran: what half, and 99 of 100, took at most")
 	f.StringVar(&o.Queue, "queue", "", "only this queue")
 	f.StringVar(&o.Set, "set", "", "only this handler set")
 	f.StringVar(&o.Kind, "kind", "", "only this kind")
 	return c
+}
+
+// timesOfActivity are the columns of --times.
+var timesOfActivity = []column[syncjob.ActivitySeries]{
+	{"queue", func(s syncjob.ActivitySeries) any { return s.Queue }},
+	{"set", func(s syncjob.ActivitySeries) any { return s.Set }},
+	{"kind", func(s syncjob.ActivitySeries) any { return s.Kind }},
+	{"ended", summed(func(p *syncjob.ActivityPoint) int64 { return p.Ended })},
+	{"wait p50", quantile(.5, func(p *syncjob.ActivityPoint) histogram.Histogram { return p.Wait })},
+	{"wait p99", quantile(.99, func(p *syncjob.ActivityPoint) histogram.Histogram { return p.Wait })},
+	{"run p50", quantile(.5, func(p *syncjob.ActivityPoint) histogram.Histogram { return p.Run })},
+	{"run p99", quantile(.99, func(p *syncjob.ActivityPoint) histogram.Histogram { return p.Run })},
+}
+
+// quantile is what a share of the durations of all intervals did not exceed; "" if there were none.
+func quantile(share float64, of func(*syncjob.ActivityPoint) histogram.Histogram) func(syncjob.ActivitySeries) any {
+	return func(s syncjob.ActivitySeries) any {
+		var sum histogram.Histogram
+		for i := range s.Points {
+			sum = sum.Plus(of(&s.Points[i]))
+		}
+		if sum.Count() == 0 {
+			return ""
+		}
+		return sum.Quantile(share)
+	}
 }
 
 // summed is the sum of a figure over all intervals.

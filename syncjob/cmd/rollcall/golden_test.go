@@ -27,7 +27,7 @@ var pictures = map[string][]string{
 	"see":    {"jobs", "job import/7", "job nightly", "runs", "runs import/7", "run import/7", "schedules"},
 	"run":    {"explain busy", "timeline import/8"},
 	"tasks":  {"tasks busy", "task busy runs", "task busy flaky", "task busy late", "failures", "failures import/7", "failures --groups"},
-	"queues": {"queues", "activity", "activity --last 72h --queue gpu", "workers", "workers --lost", "sets", "pauses", "limits", "semaphores", "values", "mode"},
+	"queues": {"queues", "activity", "activity --times", "activity --last 72h --queue gpu", "workers", "workers --lost", "sets", "pauses", "limits", "semaphores", "values", "mode"},
 	"audit":  {"history tree", "audit", "audit busy", "configure tree", "check", "wait import/7"},
 	"help":   {"help", "help jobs"},
 }

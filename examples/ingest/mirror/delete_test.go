@@ -193,6 +193,32 @@ func TestAnEntryMayBecomeOneOfAnotherType(t *testing.T) {
 	}
 }
 
+// Another task may put the file there between the look at the directory and its removal.
+func TestAFileThatTakesThePlaceOfADirectoryWhileThatIsRemovedStays(t *testing.T) {
+	for _, mode := range []string{"delete", "trash"} {
+		t.Run(mode, func(t *testing.T) {
+			tr := newTrees(t)
+			set := deleting
+			if mode == "trash" {
+				set = tr.toTrash
+			}
+			tr.Write("x/file", "x", 0o644)
+			tr.mustSync(set)
+			tr.remove("x")
+			tr.hooks.Before = func(ctx context.Context, e handlers.Event) error {
+				if e.Name != DirectoryDelete {
+					return nil
+				}
+				return errors.Join(os.Remove(PathOf(ctx)), os.WriteFile(PathOf(ctx), []byte("new"), 0o600))
+			}
+			tr.mustSync(set)
+			text, err := os.ReadFile(filepath.Join(tr.Dst, "x"))
+			require.NoError(t, err)
+			require.Equal(t, "new", string(text))
+		})
+	}
+}
+
 func TestAFileInThePlaceOfADirectoryThatStaysIsOneFailure(t *testing.T) {
 	tr := newTrees(t)
 	for i := range 4 {

@@ -2,7 +2,16 @@
 
 package mirror
 
-import "io/fs"
+import (
+	"io/fs"
+	"os"
+)
+
+// removeFile removes a file or link.
+func removeFile(path string) error { return os.Remove(path) }
+
+// removeDirectory removes an empty directory.
+func removeDirectory(path string) error { return os.Remove(path) }
 
 // sameDevice reports whether two files are on one file system, as far as this system says.
 func sameDevice(_, _ fs.FileInfo) bool { return true }

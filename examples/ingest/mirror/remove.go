@@ -146,7 +146,7 @@ func (r *remover) directory(ctx context.Context, rel string) (removed bool, err 
 	var problem error // of the removal, not of a hook
 	err = r.tree.event(ctx, DirectoryDelete, path, func() error {
 		if !again {
-			problem = r.tree.discard(ctx, at)
+			problem = r.tree.discardDirectory(at)
 		}
 		return problem
 	})
@@ -226,24 +226,28 @@ func (r *remover) instead(ctx context.Context, rel string) error {
 	return err
 }
 
-// discard removes one file, link or empty directory of the destination, or moves it to the trash.
+// discardDirectory removes one empty directory of the destination, and makes one in the trash. What
+// was in it is there already. A file that another task has put in its place since stays.
+func (t *tree) discardDirectory(at string) error {
+	if t.Delete == DeleteTrash {
+		if err := os.MkdirAll(filepath.Join(string(t.Trash), t.stamp, at), 0o700); err != nil {
+			return err
+		}
+	}
+	return removeDirectory(filepath.Join(t.dst, at))
+}
+
+// discard removes one file or link of the destination, or moves it to the trash.
 func (t *tree) discard(ctx context.Context, at string) error {
 	path := filepath.Join(t.dst, at)
 	if t.Delete != DeleteTrash {
-		return os.Remove(path)
+		return removeFile(path)
 	}
 	info, err := os.Lstat(path)
-	if err != nil {
+	if err != nil || info.IsDir() { // a directory has taken its place
 		return err
 	}
 	trash := filepath.Join(string(t.Trash), t.stamp, at)
-	if info.IsDir() {
-		// What was in it is there already.
-		if err := os.MkdirAll(trash, 0o700); err != nil {
-			return err
-		}
-		return os.Remove(path)
-	}
 	if err := os.MkdirAll(filepath.Dir(trash), 0o700); err != nil {
 		return err
 	}
@@ -262,5 +266,5 @@ func (t *tree) discard(ctx context.Context, at string) error {
 	if _, err := c.replace(ctx, info); err != nil {
 		return err
 	}
-	return os.Remove(path)
+	return removeFile(path)
 }

@@ -52,6 +52,8 @@ type rolled struct {
 	proxy *redistest.Proxy
 	stop  context.CancelFunc
 	ended chan error
+
+	stopped bool
 }
 
 func (r *roller) join(t *testing.T, server *redistest.Server, i int) *rolled {
@@ -167,16 +169,54 @@ func TestARollingStopOfGatedWorkers(t *testing.T) {
 	}
 }
 
+// holder waits until a process that was not stopped works under the gate. One that has got the gate
+// may lose it, as when its server dies: then another one gets it and works.
+func (r *roller) holder(t *testing.T, processes []*rolled) int {
+	patience := time.After(time.Minute)
+	for i := -1; ; {
+		var works chan struct{}
+		if i >= 0 && !processes[i].stopped {
+			works = r.works[i]
+		}
+		select {
+		case <-works:
+			return i
+		case i = <-r.entered:
+		case <-patience:
+			t.Fatalf("nobody works; %s", r)
+		}
+	}
+}
+
+// String tells who had the gate, and how many tasks each process began.
+func (r *roller) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	text := "turns:"
+	for _, turn := range r.turns {
+		text += fmt.Sprintf(" %d from %v until %v,", turn.process, turn.granted, turn.ended)
+	}
+	for i := range r.began {
+		text += fmt.Sprintf(" process %d began %d tasks,", i, r.began[i].Load())
+	}
+	return text
+}
+
 // stopHolder stops the process that has the gate, once it works, and requires that it ends as it
 // should.
 func (r *roller) stopHolder(t *testing.T, server *redistest.Server, processes []*rolled, disturb func(*redistest.Server, *rolled)) {
-	i := <-r.entered
-	<-r.works[i]
+	i := r.holder(t, processes)
 	p := processes[i]
 	disturb(server, p)
 	p.stop()
+	p.stopped = true
 	began, start := r.began[i].Load(), time.Now()
-	require.NoError(t, <-p.ended, "nothing is stuck")
+	select {
+	case err := <-p.ended:
+		require.NoError(t, err, "nothing is stuck")
+	case <-time.After(2 * stopTime):
+		t.Fatalf("process %d does not end; %s", i, r)
+	}
 	took := time.Since(start)
 	t.Logf("process %d ended after %v", i, took.Round(time.Millisecond))
 	require.LessOrEqual(t, r.began[i].Load(), began+1, "only what its one slot was about to begin")

@@ -87,6 +87,7 @@ func New(cfg Config) *Intake {
 			grants: make(chan *Grant, 1),
 			turn:   turn{weight: 1},
 			short:  make(map[*Limit]bool),
+			lacks:  make(map[*Limit]bool),
 			turns:  make(map[*Limit]int64),
 		})
 	}

@@ -47,6 +47,7 @@ type Limit struct {
 	epoch   int64         // number of sessions when the call was made
 	known   bool          // it was in force before
 	perJob  int           // how many tasks of each job may run; 0 means no limit
+	shared  int           // what fetches that are not answered have of it
 
 	*permits // or
 	*tokens
@@ -189,7 +190,18 @@ func (ls *limits) wantsLocked(src *Source) bool {
 	}
 	now := time.Now()
 	return slices.ContainsFunc(ls.active, func(l *Limit) bool {
-		return src.short[l] && l.account().free(now) > 0 && ls.entitledLocked(src, l)
+		return src.short[l] && l.account().free(now) > 0 && ls.entitledLocked(src, l) && !ls.awaitsLocked(src, l, now)
+	})
+}
+
+// awaitsLocked reports whether the source also lacks another limit on the same tasks, and fetches
+// that are not answered have all of it. What they do not use is there again with their answers.
+// Otherwise two sources, each with all of a limit that the other lacks, would fetch nothing for
+// ever.
+func (ls *limits) awaitsLocked(src *Source, l *Limit, now time.Time) bool {
+	return slices.ContainsFunc(ls.active, func(o *Limit) bool {
+		same := o.set == l.set && (o.kind == l.kind || o.kind == "" || l.kind == "")
+		return o != l && same && src.lacks[o] && o.shared > 0 && o.account().free(now) == 0
 	})
 }
 
@@ -213,6 +225,7 @@ func (ls *limits) shareLocked(src *Source, most int) (shares []share) {
 		}
 		if s.n > 0 {
 			l.account().reserve(s.n)
+			l.shared += s.n
 			ls.turns++
 			src.turns[l] = ls.turns
 		}
@@ -227,6 +240,7 @@ func (ls *limits) shareLocked(src *Source, most int) (shares []share) {
 func returnLocked(shares []share) {
 	for _, s := range shares {
 		s.limit.account().unreserve(s.n)
+		s.limit.shared -= s.n
 	}
 }
 
@@ -240,9 +254,15 @@ func (ls *limits) fetchedLocked(g *Grant, r *store.FetchReply, tasks iter.Seq[*T
 	for t := range tasks {
 		ls.chargeLocked(t)
 	}
+	if len(r.Deliveries) > 0 || len(r.Short) == 0 {
+		clear(g.src.lacks)
+	}
 	for i, s := range g.shares {
 		short := slices.Contains(r.Short, i)
 		g.src.short[s.limit] = short
+		if short && len(r.Deliveries) == 0 {
+			g.src.lacks[s.limit] = true
+		}
 		if s.limit.tokens != nil {
 			got, begin := 0, 0
 			for j := range r.Deliveries {

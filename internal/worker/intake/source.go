@@ -23,6 +23,7 @@ type Source struct {
 	unasked   int  // deliveries since a fetch last asked for suspects
 
 	short map[*Limit]bool    // limits that had nothing left while tasks waited
+	lacks map[*Limit]bool    // limits that were short in fetches that brought nothing, since one that did
 	turns map[*Limit]int64   // when it last got a share of a limit
 	asked []store.FetchQueue // of the grant in use
 }
@@ -53,6 +54,7 @@ func (src *Source) Lost() {
 	}
 	src.open, src.busy, src.unsettled = false, false, 0
 	clear(src.short)
+	clear(src.lacks)
 	if src.suspect {
 		src.suspect, in.suspect = false, false
 	}

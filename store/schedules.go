@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
 	"unicode/utf8"
 
@@ -17,13 +18,13 @@ import (
 type Schedules interface {
 	// FireRun starts the run of a periodic job that is due, and moves its due time in the same
 	// step. So each due time starts at most one run (promise P8). A job without a due time (it is
-	// new, was enabled again or got another schedule) gets p.Next, and no run starts.
+	// new, was enabled again or got another schedule) gets the first of p.Next, and no run starts.
 	//
 	// While the newest run of the job is active, the due time is skipped or, with p.Wait, kept until
 	// that run has ended. If several verdicts are true, FireRun returns the first of moved, early,
 	// waiting and skipped. A repeat finds the started run and changes nothing. There is one exception:
-	// if the clock went back and the job is due at that time again, the job gets p.Next. Errors:
-	// [ErrJobNotFound], [ErrJobDisabled].
+	// if the clock went back and the job is due at that time again, the job gets the first of p.Next.
+	// Errors: [ErrJobNotFound], [ErrJobDisabled].
 	FireRun(ctx context.Context, p FireParams) (FireReply, error)
 
 	// PostponeJob postpones a periodic job that is due but cannot be started, because its next due
@@ -67,9 +68,10 @@ type FireParams struct {
 	// has read them.
 	Due     time.Time
 	Changes int64
-	// Next is the due time after this one; it is later than the store's clock. Delay is added to
-	// the time when the job starts then.
-	Next  time.Time
+	// Next are due times after this one, in order. The first that is later than the store's clock is
+	// the next due time of the job: the caller cannot know how long its call will take. Delay is added
+	// to the time when the job starts then.
+	Next  []time.Time
 	Delay time.Duration
 	// Wait keeps the due time while the newest run is active, instead of skipping it.
 	Wait bool
@@ -90,11 +92,31 @@ func (p *FireParams) Validate() error {
 	f.check(start.Validate(), "")
 	f.check(validateDue("Due", p.Due), "")
 	f.check(within("Changes", p.Changes, 0, bounds.MaxNumber), "")
-	f.check(validateDue("Next", p.Next), "")
-	f.add(p.Next.IsZero(), "Next", "is missing")
+	p.validateNext(&f)
 	f.add(p.Delay < 0, "Delay", "is negative")
 	f.add(p.Rest < 0, "Rest", "is negative")
 	return f.err()
+}
+
+func (p *FireParams) validateNext(f *faults) {
+	f.add(len(p.Next) == 0, "Next", "is missing")
+	f.add(len(p.Next) > bounds.MaxDueTimes, "Next", "are more than bounds.MaxDueTimes")
+	for i, next := range p.Next {
+		field := fmt.Sprintf("Next[%d]", i)
+		f.check(validateDue(field, next), "")
+		f.add(next.IsZero(), field, "is missing")
+		f.add(i > 0 && !next.After(p.Next[i-1]), field, "is not after the one before")
+	}
+}
+
+// Following returns the first of Next that is later than the store's clock; zero if there is none.
+func (p *FireParams) Following(now time.Time) time.Time {
+	for _, next := range p.Next {
+		if next.After(now) {
+			return next
+		}
+	}
+	return time.Time{}
 }
 
 // FireVerdict says what FireRun did.
@@ -106,7 +128,7 @@ const (
 	FireSkipped FireVerdict = "skipped" // a run is active: the due time was skipped
 	FireWaiting FireVerdict = "waiting" // a run is active, or the partition is read-only: the due time stays
 	FireMoved   FireVerdict = "moved"   // the job is due at another time, or was changed: read it again
-	FireEarly   FireVerdict = "early"   // the store's clock has not reached the due time, or is past Next
+	FireEarly   FireVerdict = "early"   // the store's clock has not reached the due time, or has passed all of Next
 )
 
 // FireReply is the result of FireRun.

@@ -30,7 +30,7 @@ var valid = map[string][]any{
 	"JobRuns":        {"job"},
 	"ListRuns":       {store.RunsParams{Limit: 1}},
 	"DeleteJob":      {"job"},
-	"FireRun":        {store.FireParams{Start: validStart, Next: time.Now()}},
+	"FireRun":        {store.FireParams{Start: validStart, Next: []time.Time{time.Now()}}},
 	"PostponeJob":    {store.PostponeParams{Job: "job", Problem: "p"}},
 	"StartRun":       {validStart},
 	"Run":            {validRun},

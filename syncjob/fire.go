@@ -18,9 +18,13 @@ import (
 )
 
 const (
-	// fireTries limits how often firing a job is tried again at once: because the next due time has
+	// fireTries limits how often firing a job is tried again at once: because all the next due times have
 	// passed, or because the run or mode that it waited for has ended.
 	fireTries = 5
+	// nextInRow is how many due times follow each other closely in a call that fires a job.
+	nextInRow = 32
+	// slowestFire is how long such a call may take, so that the next due time is still to come.
+	slowestFire = 10 * time.Second
 	// replacedReason is the reason of a run that was stopped because the next one was due.
 	replacedReason = "replaced by the next run"
 )
@@ -150,7 +154,6 @@ var errNotScheduled = errors.New("the job has no schedule in force")
 // fire does what the schedule of a job says about its due time. It returns Changes of the
 // definition that it used.
 func (f *firing) fire(ctx context.Context, job string) (changes int64, err error) {
-	var ahead time.Duration
 	for range fireTries {
 		rec, err := f.m.store.Job(ctx, job)
 		if errors.Is(err, ErrJobNotFound) || err == nil && (rec.Disabled || rec.Type != states.JobPeriodic) {
@@ -161,7 +164,7 @@ func (f *firing) fire(ctx context.Context, job string) (changes int64, err error
 			return 0, err
 		}
 		changes = rec.Changes
-		over, err := f.fireRecord(ctx, rec, &ahead)
+		over, err := f.fireRecord(ctx, rec)
 		if over || err != nil {
 			return changes, err
 		}
@@ -169,44 +172,43 @@ func (f *firing) fire(ctx context.Context, job string) (changes int64, err error
 	return changes, nil
 }
 
-// following returns the next due time for a job that is fired now. It must be in the future when
-// the store gets it; ahead is how long that may take. If a due time comes sooner, following waits
-// until it has passed: the run that begins then covers it, too. So no future due time is skipped,
-// unless due times are much closer together than the time of a call.
-func (f *firing) following(
-	ctx context.Context, rec store.JobRecord, s *recurrence, ahead time.Duration,
-) (time.Time, error) {
+// following returns due times that follow, in order, by the store's clock as it is known here. The
+// store takes the first that is still to come when it gets them, so none of these is passed over.
+// From nextInRow on, each is twice as far away as the one before. So a call may be slow, though
+// due times are close together.
+func (f *firing) following(s *recurrence, due time.Time) (times []time.Time, err error) {
 	now := f.clock.Now()
-	near, err := s.next(rec.Due, now)
-	if err != nil || near.IsZero() || near.Sub(now) >= ahead {
-		return near, err
+	for after := now; ; {
+		next, err := s.next(due, after)
+		if err != nil || next.IsZero() {
+			return times, err
+		}
+		times = append(times, next)
+		ahead := next.Sub(now)
+		if ahead > slowestFire {
+			return times, nil
+		}
+		after = next
+		if len(times) >= nextInRow {
+			after = next.Add(ahead)
+		}
 	}
-	after, err := s.next(near, near)
-	switch {
-	case err != nil || after.IsZero():
-		return near, err
-	case 2*after.Sub(near) <= ahead:
-		return s.next(rec.Due, now.Add(ahead))
-	}
-	lifecycle.Pause(ctx, near.Sub(now))
-	return after, nil
 }
 
 // fireRecord fires a job by its record. If it returns false, the caller must read the record and
-// call it again, with the time that a call took.
-func (f *firing) fireRecord(ctx context.Context, rec store.JobRecord, ahead *time.Duration) (over bool, err error) {
+// call it again.
+func (f *firing) fireRecord(ctx context.Context, rec store.JobRecord) (over bool, err error) {
 	d, err := scheduled(rec)
 	if err != nil {
 		return false, err
 	}
-	next, err := f.following(ctx, rec, d.Schedule, *ahead)
+	next, err := f.following(d.Schedule, rec.Due)
 	if err != nil {
 		return false, err
 	}
-	if next.IsZero() {
+	if len(next) == 0 {
 		return false, errNeverAgain
 	}
-	began := time.Now()
 	reply, err := f.fireNow(ctx, rec, d, next)
 	if errors.Is(err, ErrJobNotFound) || errors.Is(err, ErrJobDisabled) {
 		return true, nil
@@ -224,17 +226,16 @@ func (f *firing) fireRecord(ctx context.Context, rec store.JobRecord, ahead *tim
 		again, err := f.await(ctx, rec.Name, d, reply.Run)
 		return !again, err
 	case store.FireEarly:
-		// If the next due time is in the future, another worker fired the job. The store returns it when
-		// it is due again.
-		*ahead = max(2**ahead, time.Since(began))
-		return next.After(reply.Now), nil
+		// If one of the times is still to come, another worker fired the job. The store returns it when it is
+		// due again.
+		return next[len(next)-1].After(reply.Now), nil
 	}
 	return true, nil
 }
 
-// fireNow asks the store to fire a job and sets its next due time.
+// fireNow asks the store to fire a job, and gives it due times that follow.
 func (f *firing) fireNow(
-	ctx context.Context, rec store.JobRecord, d definition, next time.Time,
+	ctx context.Context, rec store.JobRecord, d definition, next []time.Time,
 ) (store.FireReply, error) {
 	f.m.sets.Fresh(ctx, d.Set, d.kinds()...)
 	start := f.m.params(d, rec.Name, "")

@@ -36,7 +36,7 @@ func (s *state) fireRun(p store.FireParams) (store.FireReply, error) {
 	p.Start.Due, p.Start.Token = p.Due, store.FireToken(p.Due)
 	if r := s.started(j.Name, p.Start.Token); r != nil && !p.Due.IsZero() {
 		if s.isDue(j, &p) == "" && !j.Disabled {
-			j.setDue(p.Next, p.Delay) // the clock went back, and the job got a due time anew
+			j.setDue(p.Following(s.now), p.Delay) // the clock went back, and the job got a due time anew
 		}
 		reply.Verdict, reply.Run = store.FireStarted, r.ID
 		return reply, nil
@@ -56,7 +56,7 @@ func (s *state) isDue(j *job, p *store.FireParams) store.FireVerdict {
 	switch {
 	case j.Type != store.JobPeriodic || !j.Due.Equal(p.Due) || j.Changes != p.Changes:
 		return store.FireMoved
-	case !p.Next.After(s.now) || j.Acts.After(s.now) && !j.Due.IsZero():
+	case p.Following(s.now).IsZero() || j.Acts.After(s.now) && !j.Due.IsZero():
 		return store.FireEarly
 	}
 	return ""
@@ -70,7 +70,7 @@ func (s *state) fire(j *job, p *store.FireParams) store.FireVerdict {
 	active := s.active(j.Name) != nil
 	switch {
 	case j.Due.IsZero():
-		j.setDue(p.Next, p.Delay)
+		j.setDue(p.Following(s.now), p.Delay)
 		return store.FireMoved
 	case s.Pauses.ReadOnly() && !p.InReadOnly, active && (p.Wait || p.Rest > 0):
 		j.solved()
@@ -79,14 +79,14 @@ func (s *state) fire(j *job, p *store.FireParams) store.FireVerdict {
 	case active:
 		j.Skipped++
 		j.LastSkip = j.Due
-		j.setDue(p.Next, p.Delay)
+		j.setDue(p.Following(s.now), p.Delay)
 		return store.FireSkipped
 	}
 	if r := s.newest(j); r != nil && p.Rest > 0 && r.Ended.Add(p.Rest).After(s.now) {
 		j.setDue(r.Ended.Add(p.Rest), p.Delay)
 		return store.FireMoved
 	}
-	j.setDue(p.Next, p.Delay)
+	j.setDue(p.Following(s.now), p.Delay)
 	s.start(j, p.Start)
 	return store.FireStarted
 }

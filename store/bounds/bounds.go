@@ -45,6 +45,8 @@ const (
 	// MinutesKept and HoursKept are how long points of the history are kept.
 	MinutesKept = 8 * time.Hour
 	HoursKept   = 90 * 24 * time.Hour
+	// MaxDueTimes is the largest number of due times in one FireRun.
+	MaxDueTimes = 64
 	// MaxReporting bounds RunRecord.Reporting.
 	MaxReporting = 64
 )

@@ -78,7 +78,7 @@ func (s *backend) FireRun(ctx context.Context, p store.FireParams) (store.FireRe
 	p.Start.Due, p.Start.Token = p.Due, store.FireToken(p.Due)
 	if r := j.tokens[p.Start.Token]; r != nil && !p.Due.IsZero() {
 		if j.comesAgain(&p, now) {
-			part.setDue(j, p.Next, p.Delay)
+			part.setDue(j, p.Following(now), p.Delay)
 		}
 		reply.Verdict, reply.Run = store.FireStarted, r.rec.ID
 		return reply, nil
@@ -98,18 +98,19 @@ func (s *backend) FireRun(ctx context.Context, p store.FireParams) (store.FireRe
 // would be due at this time for ever.
 func (j *job) comesAgain(p *store.FireParams, now time.Time) bool {
 	return !j.rec.Disabled && j.rec.Type == store.JobPeriodic && j.rec.Due.Equal(p.Due) && j.rec.Changes == p.Changes &&
-		!j.schedule.at.After(now) && p.Next.After(now)
+		!j.schedule.at.After(now) && !p.Following(now).IsZero()
 }
 
 // fire decides what to do about a due time, and does it.
 func (p *partition) fire(j *job, params *store.FireParams, now time.Time) store.FireVerdict {
+	next := params.Following(now)
 	switch {
 	case j.rec.Type != store.JobPeriodic || !j.rec.Due.Equal(params.Due) || j.rec.Changes != params.Changes:
 		return store.FireMoved
-	case !params.Next.After(now) || j.schedule.at.After(now) && !j.rec.Due.IsZero():
+	case next.IsZero() || j.schedule.at.After(now) && !j.rec.Due.IsZero():
 		return store.FireEarly
 	case j.rec.Due.IsZero():
-		p.setDue(j, params.Next, params.Delay)
+		p.setDue(j, next, params.Delay)
 		return store.FireMoved
 	case p.pauses.ReadOnly() && !params.InReadOnly, j.active != nil && (params.Wait || params.Rest > 0):
 		j.solved()
@@ -118,14 +119,14 @@ func (p *partition) fire(j *job, params *store.FireParams, now time.Time) store.
 	case j.active != nil:
 		j.rec.Skipped++
 		j.rec.LastSkip = j.rec.Due
-		p.setDue(j, params.Next, params.Delay)
+		p.setDue(j, next, params.Delay)
 		return store.FireSkipped
 	}
 	if rested := j.ended().Add(params.Rest); params.Rest > 0 && rested.After(now) {
 		p.setDue(j, rested, params.Delay)
 		return store.FireMoved
 	}
-	p.setDue(j, params.Next, params.Delay)
+	p.setDue(j, next, params.Delay)
 	p.addRun(j, params.Start)
 	return store.FireStarted
 }

@@ -139,7 +139,7 @@ func TestADueTimeThatComesAgainGivesWayToTheNextAndIsSignalled(t *testing.T) {
 		fire := func(at, next time.Time) store.FireReply {
 			rec, err := k.Job(k.ctx, "nightly")
 			require.NoError(t, err)
-			reply, err := k.FireRun(k.ctx, store.FireParams{Start: start, Due: at, Changes: rec.Changes, Next: next})
+			reply, err := k.FireRun(k.ctx, store.FireParams{Start: start, Due: at, Changes: rec.Changes, Next: []time.Time{next}})
 			require.NoError(t, err)
 			return reply
 		}

@@ -52,8 +52,11 @@ func (s *Store) FireRun(ctx context.Context, p store.FireParams) (store.FireRepl
 	k := s.space(p.Start.Job)
 	p.Start.Due, p.Start.Token = p.Due, store.FireToken(p.Due)
 	word, rest, err := s.beginRun(ctx, script.FireRun, &p.Start, func(c *script.Call) {
-		c.Int64(millis(p.Due)).Int64(p.Changes).Int64(millis(p.Next)).Int64(millis(store.DueTime(p.Next).Add(p.Delay)))
-		c.Flag(p.Wait).Add(format.Millis(p.Rest)).Flag(p.InReadOnly)
+		c.Int64(millis(p.Due)).Int64(p.Changes).Int(len(p.Next))
+		for _, next := range p.Next {
+			c.Int64(millis(next))
+		}
+		c.Add(format.Millis(p.Delay)).Flag(p.Wait).Add(format.Millis(p.Rest)).Flag(p.InReadOnly)
 		c.Key(k.Pauses)
 	})
 	if err != nil {

@@ -101,7 +101,7 @@ func firing(c *crash) store.FireParams {
 	p.Job, p.Declared = "periodic", true
 	due := time.UnixMilli(1000)
 	p.Token = store.FireToken(due)
-	return store.FireParams{Start: p, Due: due, Changes: job.Changes, Next: time.Now().Add(time.Hour)}
+	return store.FireParams{Start: p, Due: due, Changes: job.Changes, Next: []time.Time{time.Now().Add(time.Hour)}}
 }
 
 var declaration = store.EnsureParams{Job: "declared", Type: store.JobStanding, Definition: []byte("{}"), Revision: 1}

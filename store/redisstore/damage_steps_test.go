@@ -174,7 +174,7 @@ func (s *wreck) fires() {
 	require.NoError(s, err)
 	next := time.Now().Add(time.Hour)
 	p := store.StartParams{Job: name, Set: "set", Weight: 1, Retention: time.Hour, FailureCap: 1, Open: true}
-	_, err = s.FireRun(ctx, store.FireParams{Start: p, Due: job.Due, Changes: job.Changes, Next: next})
+	_, err = s.FireRun(ctx, store.FireParams{Start: p, Due: job.Due, Changes: job.Changes, Next: []time.Time{next}})
 	require.NoError(s, err, "firing")
 	require.NoError(s, s.SetJobDisabled(ctx, name, true))
 	require.NoError(s, s.SetJobDisabled(ctx, name, false))
@@ -239,7 +239,7 @@ func (s *wreck) badIsTyped() {
 		},
 		"fire": func() error {
 			p := store.StartParams{Job: name, Set: "set", Weight: 1, Retention: time.Hour, FailureCap: 1, Open: true}
-			_, err := s.FireRun(ctx, store.FireParams{Start: p, Due: job.Due, Changes: job.Changes, Next: time.Now().Add(time.Hour)})
+			_, err := s.FireRun(ctx, store.FireParams{Start: p, Due: job.Due, Changes: job.Changes, Next: []time.Time{time.Now().Add(time.Hour)}})
 			return err
 		},
 		"start": func() error {

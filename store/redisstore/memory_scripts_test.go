@@ -165,7 +165,7 @@ func TestOutOfMemoryWhatAddsNothingPassesBesideWhatIsRefused(t *testing.T) {
 			s.fill()
 		}
 		next := time.Now().Add(time.Hour)
-		fired, err := s.FireRun(t.Context(), store.FireParams{Start: p, Due: job.Due, Changes: job.Changes, Next: next, Wait: wait})
+		fired, err := s.FireRun(t.Context(), store.FireParams{Start: p, Due: job.Due, Changes: job.Changes, Next: []time.Time{next}, Wait: wait})
 		require.NoError(t, err)
 		return fired.Verdict
 	}

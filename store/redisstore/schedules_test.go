@@ -24,7 +24,7 @@ func TestADueTimeThatComesAgainGivesWayToTheNext(t *testing.T) {
 	require.NoError(t, err)
 	p := store.FireParams{
 		Start: store.StartParams{Job: "nightly", Set: "set", Open: true, Retention: time.Hour, FailureCap: 1, Weight: 1, Declared: true},
-		Due:   rec.Due, Changes: rec.Changes, Next: rec.Due.Add(time.Hour),
+		Due:   rec.Due, Changes: rec.Changes, Next: []time.Time{rec.Due.Add(time.Hour)},
 	}
 	first, err := s.FireRun(t.Context(), p)
 	require.NoError(t, err)
@@ -32,7 +32,7 @@ func TestADueTimeThatComesAgainGivesWayToTheNext(t *testing.T) {
 	due := rec.Due.UnixMilli()
 	s.command("HSET", "job:nightly", "due", strconv.FormatInt(due, 10), "acts", strconv.FormatInt(due, 10))
 
-	p.Next = rec.Due.Add(2 * time.Hour)
+	p.Next = []time.Time{rec.Due.Add(2 * time.Hour)}
 	heard := s.listen()
 	again, err := s.FireRun(t.Context(), p)
 	require.NoError(t, err)
@@ -40,7 +40,7 @@ func TestADueTimeThatComesAgainGivesWayToTheNext(t *testing.T) {
 	require.Equal(t, first.Run, again.Run)
 	rec, err = s.Store.Job(t.Context(), "nightly")
 	require.NoError(t, err)
-	require.True(t, rec.Due.Equal(p.Next))
+	require.True(t, rec.Due.Equal(p.Next[0]))
 	heard(store.Signal{Type: store.SignalDue})
 	numbers, err := s.JobRuns(t.Context(), "nightly")
 	require.NoError(t, err)

@@ -80,9 +80,9 @@ var numbersContract = []testCase{
 				s.refuses(err, field)
 			}
 			start := s.params(store.StartParams{Job: "periodic", Open: true})
-			_, err = s.store.FireRun(s.ctx, store.FireParams{Start: start, Next: at})
-			s.refuses(err, "Next")
-			_, err = s.store.FireRun(s.ctx, store.FireParams{Start: start, Next: lastTime, Due: at})
+			_, err = s.store.FireRun(s.ctx, store.FireParams{Start: start, Next: []time.Time{at}})
+			s.refuses(err, "Next[0]")
+			_, err = s.store.FireRun(s.ctx, store.FireParams{Start: start, Next: []time.Time{lastTime}, Due: at})
 			s.refuses(err, "Due")
 			fetch := w.params(1)
 			fetch.Number = w.fetches + 1

@@ -71,7 +71,7 @@ func (m *machine) FireRun(t *rapid.T) {
 		Rest: rapid.SampledFrom([]time.Duration{0, 0, m.soon(), never}).
 			Draw(t, "rest"),
 		InReadOnly: rapid.Bool().Draw(t, "in read-only mode"),
-		Next:       now.Add(rapid.SampledFrom([]time.Duration{m.soon(), m.soon(), never, -tick}).Draw(t, "next")),
+		Next:       m.nextTimes(t, now),
 	}
 	j := m.m.jobs[name]
 	if j == nil {
@@ -113,6 +113,17 @@ func (m *machine) FireRun(t *rapid.T) {
 	default:
 		m.s.Zero(reply.Run)
 	}
+}
+
+// nextTimes draws due times that follow. The store's clock may have passed some of them, or all.
+func (m *machine) nextTimes(t *rapid.T, now time.Time) []time.Time {
+	at := now.Add(rapid.SampledFrom([]time.Duration{m.soon(), m.soon(), never, -tick}).Draw(t, "next"))
+	times := []time.Time{at}
+	for range rapid.IntRange(0, 2).Draw(t, "more") {
+		at = at.Add(m.soon())
+		times = append(times, at)
+	}
+	return times
 }
 
 // PostponeJob puts off a job that cannot be fired, if it is due.
@@ -169,30 +180,30 @@ func (m *model) begun(job string, due time.Time) *modelRun {
 // fire decides what becomes of a due time of a job that is enabled, and moves it. Ended is when the
 // newest run ended, if it has.
 func (m *model) fire(j *modelJob, p store.FireParams, now, ended time.Time) store.FireVerdict {
-	s := &j.schedule
+	s, next := &j.schedule, p.Following(now)
 	busy := m.active(p.Start.Job) != nil
 	switch {
 	case m.begun(p.Start.Job, p.Due) != nil:
 		return store.FireStarted
 	case j.kind != store.JobPeriodic || !s.due.Equal(p.Due) || j.changes != p.Changes:
 		return store.FireMoved
-	case !p.Next.After(now) || s.acts.After(now):
+	case next.IsZero() || s.acts.After(now):
 		return store.FireEarly
 	case s.due.IsZero():
-		s.set(p.Next, p.Delay)
+		s.set(next, p.Delay)
 		return store.FireMoved
 	case m.pauses.readOnly() && !p.InReadOnly, busy && (p.Wait || p.Rest > 0):
 		s.solve()
 		return store.FireWaiting
 	case busy:
 		s.skipped, s.lastSkip = s.skipped+1, s.due
-		s.set(p.Next, p.Delay)
+		s.set(next, p.Delay)
 		return store.FireSkipped
 	case p.Rest > 0 && ended.Add(p.Rest).After(now):
 		s.set(ended.Add(p.Rest), p.Delay)
 		return store.FireMoved
 	}
-	s.set(p.Next, p.Delay)
+	s.set(next, p.Delay)
 	return store.FireStarted
 }
 

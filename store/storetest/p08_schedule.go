@@ -53,7 +53,7 @@ func (p *periodic) due(again time.Duration) store.FireParams {
 	rec := p.record()
 	start := p.s.params(store.StartParams{Job: p.job, Declared: true})
 	start.Token = ""
-	return store.FireParams{Start: start, Due: rec.Due, Changes: rec.Changes, Next: p.now().Add(again)}
+	return store.FireParams{Start: start, Due: rec.Due, Changes: rec.Changes, Next: []time.Time{p.now().Add(again)}}
 }
 
 // fires makes the call, and requires the verdict. On a slow machine, the next due time may pass
@@ -62,15 +62,15 @@ func (p *periodic) fires(f store.FireParams, want store.FireVerdict, why string)
 	p.s.tb.Helper()
 	reply, err := p.s.store.FireRun(p.s.ctx, f)
 	for gap := tick; reply.Verdict == store.FireEarly && want != store.FireEarly && gap < time.Hour; gap *= 2 {
-		if f.Next.After(reply.Now) {
+		if !f.Following(reply.Now).IsZero() {
 			break
 		}
-		for !f.Next.After(reply.Now) {
-			f.Next = f.Next.Add(gap)
+		for f.Following(reply.Now).IsZero() {
+			f.Next = []time.Time{f.Next[0].Add(gap)}
 		}
 		reply, err = p.s.store.FireRun(p.s.ctx, f)
 	}
-	p.next = f.Next
+	p.next = f.Next[0]
 	p.s.NoError(err, why)
 	p.s.Equal(want, reply.Verdict, why)
 	p.s.WithinDuration(p.now(), reply.Now, time.Minute)
@@ -142,7 +142,7 @@ var schedules = []testCase{
 		s.Equal([]int64{began.Load()}, numbers)
 		r := &run{s, store.RunID{Job: p.job, Number: numbers[0]}, p.partition}
 		s.True(f.Due.Equal(r.record().Due), "the run knows its due time")
-		p.dueAt(f.Next, "the next time follows")
+		p.dueAt(f.Next[0], "the next time follows")
 	}},
 	{"a repeat finds the run, also when that is over and the next is under way", func(s *scene) {
 		p := s.periodic("nightly")
@@ -178,10 +178,21 @@ var schedules = []testCase{
 	{"the next time must be ahead of the store's clock", func(s *scene) {
 		p := s.periodic("nightly")
 		f := p.due(time.Hour)
-		f.Next = p.now().Add(-time.Second)
+		f.Next = []time.Time{p.now().Add(-time.Second)}
 		p.fires(f, store.FireEarly, "the next time has passed")
 		p.runs(0, "it was refused")
 		p.started(p.due(time.Hour), "with one ahead")
+	}},
+	{"of several next times the first that is ahead of the store's clock counts", func(s *scene) {
+		p := s.periodic("nightly")
+		now := p.now()
+		f := p.due(time.Hour)
+		f.Next = []time.Time{now.Add(-2 * time.Second), now.Add(-time.Second), now.Add(time.Hour), now.Add(2 * time.Hour)}
+		p.started(f, "two have passed")
+		p.dueAt(f.Next[2], "the next time follows")
+		f.Next = f.Next[:2]
+		p.started(f, "a repeat, whatever it says")
+		p.dueAt(now.Add(time.Hour), "as before")
 	}},
 	{"a delay puts a run off and leaves its due time", func(s *scene) {
 		p := s.periodic("nightly")
@@ -252,7 +263,7 @@ var schedules = []testCase{
 		p := s.periodic("nightly")
 		for i, part := range []time.Duration{1, time.Microsecond, 499_999, 500_001, 999_999} {
 			f := p.due(tick)
-			f.Next, f.Delay = f.Next.Truncate(time.Millisecond).Add(part), part
+			f.Next[0], f.Delay = f.Next[0].Truncate(time.Millisecond).Add(part), part
 			f.Rest = time.Millisecond + part
 			p.started(f, "it is due").worker().drain(wellDone)
 			p.dueAt(p.next, "the next time follows")
@@ -286,7 +297,7 @@ var schedules = []testCase{
 		p.told("it is new")
 		f := p.due(time.Hour)
 		p.fires(f, store.FireMoved, "it gets one")
-		p.dueAt(f.Next, "it has one")
+		p.dueAt(f.Next[0], "it has one")
 		p.runs(0, "nothing was due")
 		p.silent("it is due in an hour")
 	}},
@@ -397,7 +408,7 @@ var schedules = []testCase{
 	{"bad input names the field, and moves nothing", func(s *scene) {
 		p := s.periodic("nightly")
 		for field, bad := range map[string]func(*store.FireParams){
-			"Next":   func(f *store.FireParams) { f.Next = time.Time{} },
+			"Next":   func(f *store.FireParams) { f.Next = nil },
 			"Delay":  func(f *store.FireParams) { f.Delay = -1 },
 			"Rest":   func(f *store.FireParams) { f.Rest = -1 },
 			"Weight": func(f *store.FireParams) { f.Start.Weight = 0 },

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -177,7 +178,7 @@ func refusedStarts() []refusal {
 		func(s *scene, p store.StartParams) error { _, err := s.store.StartRun(s.ctx, p); return err },
 	}
 	fire := spoilt[store.FireParams]{
-		func() store.FireParams { return store.FireParams{Start: start.valid(), Next: time.Now()} },
+		func() store.FireParams { return store.FireParams{Start: start.valid(), Next: []time.Time{time.Now()}} },
 		func(s *scene, p store.FireParams) error { _, err := s.store.FireRun(s.ctx, p); return err },
 	}
 	type params = store.StartParams
@@ -217,8 +218,11 @@ func refusedStarts() []refusal {
 		fire.by("Name", func(p *store.FireParams) { p.Start.Job = "" }),
 		fire.by("Due", func(p *store.FireParams) { p.Due = before1970 }),
 		fire.by("Changes", func(p *store.FireParams) { p.Changes = -1 }),
-		fire.by("Next", func(p *store.FireParams) { p.Next = time.Time{} }),
-		fire.by("Next", func(p *store.FireParams) { p.Next = before1970 }),
+		fire.by("Next", func(p *store.FireParams) { p.Next = nil }),
+		fire.by("Next", func(p *store.FireParams) { p.Next = slices.Repeat(p.Next, bounds.MaxDueTimes+1) }),
+		fire.by("Next[0]", func(p *store.FireParams) { p.Next = []time.Time{{}} }),
+		fire.by("Next[0]", func(p *store.FireParams) { p.Next = []time.Time{before1970} }),
+		fire.by("Next[1]", func(p *store.FireParams) { p.Next = append(p.Next, p.Next[0]) }),
 		fire.by("Delay", func(p *store.FireParams) { p.Delay = -1 }),
 		fire.by("Rest", func(p *store.FireParams) { p.Rest = -1 }),
 	}

@@ -100,7 +100,7 @@ func (g *twinCalls) args(method string) []any {
 			store.FireParams{
 				Start:   g.start(jobs[2]),
 				Due:     due,
-				Next:    time.Now().Add(never).Truncate(time.Second),
+				Next:    []time.Time{time.Now().Add(-never), time.Now().Add(never).Truncate(time.Second)},
 				Changes: 1,
 			},
 		}

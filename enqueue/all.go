@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/internal/taskid"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 )
 
 // AllOptions configure one call of [Enqueuer.EnqueueAll].
@@ -143,7 +144,7 @@ func (b *bulk) send(ctx context.Context, last bool) error {
 		req.holds = append(req.holds, store.HoldChange{Run: b.run, Name: store.HoldOpen, Close: true})
 	}
 	if !b.held && len(req.entries) > 0 { // it is the first chunk
-		req.says(ctx, store.ActionEnqueue, b.run, req.entries[0].Item.Task.ID)
+		req.says(ctx, actions.Enqueue, b.run, req.entries[0].Item.Task.ID)
 	}
 	b.held = b.held || !last
 	if err := b.enqueuer.producer(b.run).Do(ctx, req); err != nil {

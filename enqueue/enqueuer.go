@@ -10,6 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/stream"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 )
 
 // Config configures an [Enqueuer].
@@ -78,7 +79,7 @@ func (e *Enqueuer) Enqueue(ctx context.Context, run store.RunID, set string, it 
 	}
 	req := &request{}
 	req.add(run, item)
-	req.says(ctx, store.ActionEnqueue, run, item.Task.ID)
+	req.says(ctx, actions.Enqueue, run, item.Task.ID)
 	if err := e.producer(run).Do(ctx, req); err != nil {
 		return Receipt{}, fmt.Errorf("enqueue into %s/%d: %w", run.Job, run.Number, err)
 	}
@@ -103,7 +104,7 @@ func (e *Enqueuer) changeHold(ctx context.Context, h store.HoldChange) error {
 	req := &request{}
 	req.holds = []store.HoldChange{h}
 	if h.Close && !h.Guarded {
-		req.says(ctx, store.ActionRelease, h.Run, h.Name)
+		req.says(ctx, actions.Release, h.Run, h.Name)
 	}
 	err := e.producer(h.Run).Do(ctx, req)
 	if err == nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // openRun starts a run that takes tasks from outside until it is sealed.
@@ -78,7 +79,7 @@ func TestARunIsSealedByItsHold(t *testing.T) {
 	require.NoError(t, e.SetHold(t.Context(), id, store.HoldOpen, false))
 	rec, err := mem.Run(t.Context(), id)
 	require.NoError(t, err)
-	require.Equal(t, store.StatusSucceeded, rec.Status)
+	require.Equal(t, statuses.Succeeded, rec.Status)
 	_, err = e.Enqueue(t.Context(), id, "ingest", file("late"))
 	require.ErrorIs(t, err, store.ErrRunFinished)
 	_, err = e.EnqueueAll(t.Context(), id, "ingest", files(1000), nil)

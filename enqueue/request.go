@@ -7,7 +7,9 @@ import (
 	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/internal/stream"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/rules"
 )
 
 // maxBatchBytes bounds the entries of one call of the store, as [bounds.MaxBatch] bounds
@@ -29,9 +31,9 @@ type request struct {
 func (r *request) next() *request { return &request{entries: r.entries[:0]} }
 
 // says gives the request a line in the audit, if the caller has a name.
-func (r *request) says(ctx context.Context, action store.Action, run store.RunID, subject string) {
+func (r *request) says(ctx context.Context, action actions.Action, run store.RunID, subject string) {
 	if _, named := store.ActorOf(ctx); named {
-		l := store.NewAuditLine(ctx, action, run, subject, "")
+		l := rules.NewAuditLine(ctx, action, run, subject, "")
 		r.audit = &l
 	}
 }

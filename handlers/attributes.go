@@ -20,17 +20,18 @@ const (
 	NoLimit = -1
 )
 
-// The defaults of [Attributes].
+// Defaults of [Attributes].
 const (
-	DefaultMaxRetries    = 3
-	DefaultTimeout       = time.Hour
-	DefaultMaxDeliveries = 3
-	DefaultMaxSnoozes    = 1000
-	DefaultWeight        = 1.0
+	DefaultMaxRetries = 3
+	DefaultTimeout    = time.Hour
+
+	defaultMaxDeliveries = 3
+	defaultMaxSnoozes    = 1000
+	defaultWeight        = 1.0
 )
 
-// MaxParams is the largest size of Params, in bytes of JSON.
-const MaxParams = 64 << 10
+// maxParams is the largest size of Params, in bytes of JSON.
+const maxParams = 64 << 10
 
 // MaxScript is the largest size of [Attributes].Script, in bytes.
 const MaxScript = 64 << 10
@@ -87,7 +88,7 @@ type Attributes struct {
 	// read when a run starts. Defaults to 1.
 	Weight float64 `json:"weight,omitempty"`
 	// Params are parameters for the handlers: any value that can be encoded as JSON, up to
-	// [MaxParams]. Handlers read them with [Attempt.DecodeParams]. They are inherited as a whole.
+	// 64 KiB. Handlers read them with [Attempt.DecodeParams]. They are inherited as a whole.
 	// Defaults to none.
 	Params any `json:"params,omitempty"`
 	// Script is the source of a script, up to [MaxScript] bytes, that computes attributes, and hooks

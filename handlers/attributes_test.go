@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // limits finds out how many retries and how much time a task gets.
@@ -29,7 +30,7 @@ func limits(t *testing.T, set, kind handlers.Attributes, task encode.Overrides) 
 			return errBroken
 		}, &handlers.KindOptions{Attributes: kind})
 		retries = 0
-		for executeScan(t.Context(), r, store.Task{Retry: retries, Attributes: task.Encode()}).Verdict == store.VerdictRetry {
+		for executeScan(t.Context(), r, store.Task{Retry: retries, Attributes: task.Encode()}).Verdict == verdicts.Retry {
 			retries++
 		}
 	})
@@ -79,9 +80,9 @@ func TestTheInnermostAttributeWins(t *testing.T) {
 func TestLimitsOfDeliveriesAndSnoozesAreAttributes(t *testing.T) {
 	attrs := handlers.Attributes{MaxDeliveries: 1, MaxSnoozes: 1}
 	r := registry(t, handlers.SetConfig{Attributes: attrs}, returning(handlers.Snooze(time.Second)), nil)
-	require.Equal(t, store.VerdictSnooze, executeScan(t.Context(), r, store.Task{}).Verdict)
-	require.Equal(t, store.VerdictFail, executeScan(t.Context(), r, store.Task{Snoozes: 1}).Verdict)
-	require.Equal(t, store.VerdictFail, executeScan(t.Context(), r, store.Task{Crashes: 1}).Verdict)
+	require.Equal(t, verdicts.Snooze, executeScan(t.Context(), r, store.Task{}).Verdict)
+	require.Equal(t, verdicts.Fail, executeScan(t.Context(), r, store.Task{Snoozes: 1}).Verdict)
+	require.Equal(t, verdicts.Fail, executeScan(t.Context(), r, store.Task{Crashes: 1}).Verdict)
 }
 
 func TestExponentialGrowsToItsCap(t *testing.T) {
@@ -166,10 +167,10 @@ func TestHandlersAndHooksReadParams(t *testing.T) {
 		task.Width = 7
 		return t.DecodeParams(&task)
 	}, &handlers.KindOptions{Attributes: handlers.Attributes{Params: map[string]int{"Depth": 2}}})
-	require.Equal(t, store.VerdictSuccess, executeScan(t.Context(), r, store.Task{}).Verdict)
+	require.Equal(t, verdicts.Success, executeScan(t.Context(), r, store.Task{}).Verdict)
 	require.Equal(t, params{Depth: 2, Width: 7}, task, "parameters are inherited as a whole")
 	out := r.Execute(t.Context(), delivery(store.KindPreJob, store.Task{}), execute.Config{Runtime: &runtime{}})
-	require.Equal(t, store.VerdictBegin, out.Verdict)
+	require.Equal(t, verdicts.Begin, out.Verdict)
 	require.Equal(t, params{Depth: 1, Width: 1}, hook)
 
 	r = registry(
@@ -181,10 +182,10 @@ func TestHandlersAndHooksReadParams(t *testing.T) {
 		nil,
 	)
 	out = executeScan(t.Context(), r, store.Task{})
-	require.Equal(t, store.VerdictRetry, out.Verdict, "what can be mended from outside is tried again")
+	require.Equal(t, verdicts.Retry, out.Verdict, "what can be mended from outside is tried again")
 	require.Contains(t, out.Error, "decode parameters")
 
 	r = registry(t, handlers.SetConfig{}, func(_ context.Context, t *handlers.Task[scanArgs]) error { return t.DecodeParams(&task) }, nil)
-	require.Equal(t, store.VerdictSuccess, executeScan(t.Context(), r, store.Task{}).Verdict)
+	require.Equal(t, verdicts.Success, executeScan(t.Context(), r, store.Task{}).Verdict)
 	require.Equal(t, params{Depth: 2, Width: 7}, task, "no parameters leave it as it is")
 }

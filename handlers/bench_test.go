@@ -8,6 +8,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 type noop struct {
@@ -35,7 +36,7 @@ func benchmarkExecute(b *testing.B, attrs handlers.Attributes, middleware ...han
 	cfg := execute.Config{Runtime: &runtime{}, Enqueue: enqueue.Config{Router: registry}}
 	b.ReportAllocs()
 	for b.Loop() {
-		if out := registry.Execute(ctx, d, cfg); out.Verdict != store.VerdictSuccess {
+		if out := registry.Execute(ctx, d, cfg); out.Verdict != verdicts.Success {
 			b.Fatal(out.Error)
 		}
 	}

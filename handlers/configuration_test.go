@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // marked has every inherited attribute set to a value that shows the level n.
@@ -105,7 +106,7 @@ func TestEachLevelBeatsTheOneBelow(t *testing.T) {
 			retries := 0
 			synctest.Test(t, func(t *testing.T) {
 				cfg := execute.Config{Runtime: &runtime{}}
-				for inRun.Execute(t.Context(), delivery("scan", store.Task{Retry: retries, Attributes: task.Encode()}), cfg).Verdict == store.VerdictRetry {
+				for inRun.Execute(t.Context(), delivery("scan", store.Task{Retry: retries, Attributes: task.Encode()}), cfg).Verdict == verdicts.Retry {
 					retries++
 				}
 			})
@@ -134,7 +135,7 @@ func TestAConfiguredValueComesBeforeAFunctionOfTheCode(t *testing.T) {
 	c.Kind("scan").Backoff = handlers.Exponential{First: time.Second, Jitter: handlers.NoJitter}
 	require.NoError(t, live.Configure("ingest", c))
 	require.Equal(t, time.Second, try(0).Delay)
-	require.Equal(t, store.VerdictFail, try(1).Verdict)
+	require.Equal(t, verdicts.Fail, try(1).Verdict)
 	require.NoError(t, live.Configure("ingest", handlers.Configuration{}))
 	require.Equal(t, time.Hour, try(8).Delay, "the empty one leaves what is in code")
 }
@@ -172,7 +173,7 @@ func TestHooksObeyWhatIsConfiguredOfTheirSet(t *testing.T) {
 	c.Set.Timeout, c.Set.MaxRetries = time.Hour, handlers.NoRetries
 	require.NoError(t, live.Configure("ingest", c))
 	out := live.Execute(t.Context(), delivery(store.KindPostJob, store.Task{}), execute.Config{Runtime: &runtime{}})
-	require.Equal(t, store.VerdictHookDone, out.Verdict)
+	require.Equal(t, verdicts.HookDone, out.Verdict)
 	require.Equal(t, "disk is full", out.Error)
 	require.Greater(t, timeout, 59*time.Minute)
 }
@@ -200,7 +201,7 @@ func TestWhatCannotBeConfiguredIsReportedByField(t *testing.T) {
 	}
 	c = handlers.Configuration{}
 	for _, kind := range []string{"a", "b", "c", "d", "e"} {
-		c.Kind(kind).Params = strings.Repeat("p", handlers.MaxParams-2)
+		c.Kind(kind).Params = strings.Repeat("p", 64<<10-2)
 	}
 	require.NoError(t, c.Validate())
 	_, err = c.Encode()
@@ -353,7 +354,7 @@ func TestEveryAttributeIsStoredAndInForce(t *testing.T) {
 	require.Equal(t, c, read, "what is stored is what was written")
 	live := handlers.NewLive(registry(t, handlers.SetConfig{Scripting: silent{}}, returning(nil), nil))
 	require.NoError(t, live.Configure("ingest", read))
-	ofKind.Weight, ofKind.Script = handlers.DefaultWeight, "x"
+	ofKind.Weight, ofKind.Script = 1, "x"
 	for kind, want := range map[string]handlers.Attributes{"": attrs, "scan": ofKind} {
 		inForce, err := live.Attributes("ingest", kind)
 		require.NoError(t, err)

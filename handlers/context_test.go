@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 type key struct{}
@@ -80,7 +81,7 @@ func TestTheContextHasEndedWhenTheHandlerHasReturned(t *testing.T) {
 					require.Equal(t, timeout > 0, ok)
 					return ctx.Err()
 				}, &handlers.KindOptions{Attributes: handlers.Attributes{Timeout: timeout}})
-				require.Equal(t, store.VerdictSuccess, executeScan(t.Context(), r, store.Task{}).Verdict)
+				require.Equal(t, verdicts.Success, executeScan(t.Context(), r, store.Task{}).Verdict)
 				require.ErrorIs(t, kept.Err(), context.Canceled)
 				<-kept.Done()
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // counting has one set with the counters "bytes" and "files".
@@ -57,7 +58,7 @@ func TestASuccessThatAStopMeetsCounts(t *testing.T) {
 		return nil
 	})
 	out := executeScan(ctx, r, store.Task{})
-	require.Equal(t, store.VerdictSuccess, out.Verdict)
+	require.Equal(t, verdicts.Success, out.Verdict)
 	require.Equal(t, map[string]int64{"files": 1}, out.Counters)
 }
 
@@ -95,7 +96,7 @@ func TestACounterThatTheSetDidNotDeclareFailsTheTaskForGood(t *testing.T) {
 				return nil
 			})
 			out := executeScan(t.Context(), r, store.Task{})
-			require.Equal(t, store.VerdictFail, out.Verdict)
+			require.Equal(t, verdicts.Fail, out.Verdict)
 			require.Contains(t, out.Error, `is not declared by the set "ingest"`)
 			require.Empty(t, out.Counters)
 		})
@@ -110,7 +111,7 @@ func TestACounterThatTheSetDidNotDeclareFailsTheTaskForGood(t *testing.T) {
 	r, err := handlers.NewRegistry(set)
 	require.NoError(t, err)
 	late = handlers.NewCounter(set, "late")
-	require.Equal(t, store.VerdictFail, executeScan(t.Context(), r, store.Task{}).Verdict)
+	require.Equal(t, verdicts.Fail, executeScan(t.Context(), r, store.Task{}).Verdict)
 }
 
 func TestARegistryChecksCountersAndEvents(t *testing.T) {

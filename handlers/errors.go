@@ -47,9 +47,6 @@ func (e *expiredError) Unwrap() []error { return []error{e.expired, e.err} }
 
 // PanicError is the error that the library returns or records when one of your functions panics.
 // Value is the value of the panic; Unwrap returns it if it is an error. Stack is the stack of the
-// goroutine.
+// goroutine. A function that ends its goroutine with [runtime.Goexit], as FailNow of a test does,
+// fails its task or hook for good, with another error.
 type PanicError = guard.PanicError
-
-// ErrGoexit is the error when one of your functions ends its goroutine with [runtime.Goexit], as
-// FailNow of a test does. A task or hook that does so fails for good.
-var ErrGoexit = guard.ErrGoexit

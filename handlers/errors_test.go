@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // rudeError ends in one of its methods.
@@ -81,6 +82,6 @@ func requireDecided(t *testing.T, attempt func(out *store.Outcome)) {
 	}()
 	<-ended
 	require.NotZero(t, out.Verdict, "nobody says what became of it")
-	require.NotEqual(t, store.VerdictSuccess, out.Verdict)
+	require.NotEqual(t, verdicts.Success, out.Verdict)
 	require.NotEmpty(t, out.Error)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 type pathKey struct{}
@@ -49,7 +50,7 @@ func TestAnEventRunsBetweenItsHooks(t *testing.T) {
 				require.Equal(t, test.err, err, "the error is returned as it is")
 				return nil
 			}, nil)
-			require.Equal(t, store.VerdictSuccess, executeScan(t.Context(), r, store.Task{}).Verdict)
+			require.Equal(t, verdicts.Success, executeScan(t.Context(), r, store.Task{}).Verdict)
 			require.Equal(t, test.steps, steps)
 		})
 	}
@@ -71,7 +72,7 @@ func TestAnEventWithoutHooksOnlyHappens(t *testing.T) {
 		nil,
 	).With()
 	hooks["file.create"] = handlers.EventHooks{Before: func(context.Context, handlers.Event) error { return errBroken }} // too late
-	require.Equal(t, store.VerdictSuccess, executeScan(t.Context(), r, store.Task{}).Verdict)
+	require.Equal(t, verdicts.Success, executeScan(t.Context(), r, store.Task{}).Verdict)
 	require.Equal(t, 3, happened)
 }
 
@@ -82,6 +83,6 @@ func TestAPanicOfAnEventHookFailsTheAttempt(t *testing.T) {
 		return task.Event(ctx, "file.create", func(context.Context) error { return nil })
 	}, nil)
 	out := executeScan(t.Context(), r, store.Task{})
-	require.Equal(t, store.VerdictRetry, out.Verdict)
+	require.Equal(t, verdicts.Retry, out.Verdict)
 	require.Equal(t, "panic: no disk", out.Error)
 }

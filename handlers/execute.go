@@ -10,6 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // executor runs deliveries with the attributes that are in force in a Live.
@@ -56,13 +57,13 @@ func (x *executor) ExecuteTimed(
 		return
 	}
 	if err := unreadable(&d.Task); err != nil {
-		fail(out, store.VerdictFail, err)
+		fail(out, verdicts.Fail, err)
 		return
 	}
 	route := &d.Lease.Lane.Route
 	s, err := x.registry.find(route.Set)
 	if err != nil {
-		fail(out, store.VerdictFail, err)
+		fail(out, verdicts.Fail, err)
 		return
 	}
 	if !route.Counted() {
@@ -71,7 +72,7 @@ func (x *executor) ExecuteTimed(
 	}
 	k, err := s.find(route.Kind)
 	if err != nil {
-		fail(out, store.VerdictFail, err)
+		fail(out, verdicts.Fail, err)
 		return
 	}
 	k.execute(ctx, d, x, out, expires)
@@ -83,7 +84,7 @@ func (k *boundKind) execute(
 ) {
 	attrs := x.live.at(k.index)
 	if err := poisoned(&d.Task, attrs); err != nil {
-		fail(out, store.VerdictFail, err)
+		fail(out, verdicts.Fail, err)
 		return
 	}
 	var a *Attempt // stays nil if decoding panics
@@ -96,7 +97,7 @@ func (k *boundKind) execute(
 			expires(a.ctx.deadline)
 		}
 		return k.invoke(&a.ctx, a)
-	}, func() { k.settle(ctx, out, a, attrs, Permanent(ErrGoexit)) })
+	}, func() { k.settle(ctx, out, a, attrs, Permanent(guard.ErrGoexit)) })
 	k.settle(ctx, out, a, attrs, err)
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 var errBroken = errors.New("disk is full")
@@ -40,7 +41,7 @@ func TestAHandlerSeesItsTask(t *testing.T) {
 	out := r.Execute(t.Context(), d, execute.Config{
 		Runtime: &runtime{run: store.RunRecord{Args: []byte(`{"path":"root"}`)}}, Manager: "the manager",
 	})
-	require.Equal(t, store.Outcome{Lease: d.Lease, Task: d.Task, Verdict: store.VerdictSuccess}, out)
+	require.Equal(t, store.Outcome{Lease: d.Lease, Task: d.Task, Verdict: verdicts.Success}, out)
 	require.Equal(t, "a/b", got.Args.Dir)
 	require.Same(t, got.Attempt, fromContext)
 	require.Equal(t, []any{"task-1", "scan", "path", 2, "x"}, []any{got.ID, got.Kind, got.Queue, got.Retry, got.Headers["trace"]})
@@ -54,29 +55,29 @@ func TestWhatAHandlerReturnsDecidesTheOutcome(t *testing.T) {
 	for name, test := range map[string]struct {
 		err     error
 		task    store.Task
-		verdict store.Verdict
+		verdict verdicts.Verdict
 		text    string
 		delay   time.Duration
 		after   store.Task // Retry and Snoozes
 	}{
-		"nil":                       {nil, store.Task{}, store.VerdictSuccess, "", 0, store.Task{}},
-		"plain":                     {errBroken, store.Task{}, store.VerdictRetry, "disk is full", time.Minute, store.Task{Retry: 1}},
-		"plain, last retry":         {errBroken, store.Task{Retry: 2}, store.VerdictRetry, "disk is full", 3 * time.Minute, store.Task{Retry: 3}},
-		"plain, retries used up":    {errBroken, store.Task{Retry: 3}, store.VerdictFail, "disk is full", 0, store.Task{Retry: 3}},
-		"permanent":                 {handlers.Permanent(errBroken), store.Task{}, store.VerdictFail, "disk is full", 0, store.Task{}},
-		"permanent, wrapped":        {fmt.Errorf("copy: %w", handlers.Permanent(errBroken)), store.Task{}, store.VerdictFail, "copy: disk is full", 0, store.Task{}},
-		"permanent nil":             {handlers.Permanent(nil), store.Task{}, store.VerdictSuccess, "", 0, store.Task{}},
-		"retry after":               {handlers.RetryAfter(time.Second, errBroken), store.Task{}, store.VerdictRetry, "disk is full", time.Second, store.Task{Retry: 1}},
-		"retry after, no cause":     {handlers.RetryAfter(time.Second, nil), store.Task{}, store.VerdictRetry, "retry after 1s", time.Second, store.Task{Retry: 1}},
-		"retry after, used up":      {handlers.RetryAfter(time.Second, errBroken), store.Task{Retry: 3}, store.VerdictFail, "disk is full", 0, store.Task{Retry: 3}},
-		"retry after, negative":     {handlers.RetryAfter(-1, errBroken), store.Task{}, store.VerdictRetry, "disk is full", 0, store.Task{Retry: 1}},
-		"snooze":                    {handlers.Snooze(time.Hour), store.Task{Retry: 3}, store.VerdictSnooze, "", time.Hour, store.Task{Retry: 3, Snoozes: 1}},
-		"snooze, last":              {handlers.Snooze(0), store.Task{Snoozes: 999}, store.VerdictSnooze, "", 0, store.Task{Snoozes: 1000}},
-		"snooze, over the limit":    {handlers.Snooze(0), store.Task{Snoozes: 1000}, store.VerdictFail, "snoozed more than 1000 times", 0, store.Task{Snoozes: 1000}},
-		"cancel job":                {handlers.CancelJob(errBroken), store.Task{}, store.VerdictStopRun, "disk is full", 0, store.Task{}},
-		"cancel job, no cause":      {handlers.CancelJob(nil), store.Task{}, store.VerdictStopRun, "cancel job", 0, store.Task{}},
-		"skip run outside of hooks": {handlers.SkipRun("maintenance"), store.Task{}, store.VerdictFail, "maintenance", 0, store.Task{}},
-		"recovered task that lived": {nil, store.Task{Recovered: true, Crashes: 2}, store.VerdictSuccess, "", 0, store.Task{}},
+		"nil":                       {nil, store.Task{}, verdicts.Success, "", 0, store.Task{}},
+		"plain":                     {errBroken, store.Task{}, verdicts.Retry, "disk is full", time.Minute, store.Task{Retry: 1}},
+		"plain, last retry":         {errBroken, store.Task{Retry: 2}, verdicts.Retry, "disk is full", 3 * time.Minute, store.Task{Retry: 3}},
+		"plain, retries used up":    {errBroken, store.Task{Retry: 3}, verdicts.Fail, "disk is full", 0, store.Task{Retry: 3}},
+		"permanent":                 {handlers.Permanent(errBroken), store.Task{}, verdicts.Fail, "disk is full", 0, store.Task{}},
+		"permanent, wrapped":        {fmt.Errorf("copy: %w", handlers.Permanent(errBroken)), store.Task{}, verdicts.Fail, "copy: disk is full", 0, store.Task{}},
+		"permanent nil":             {handlers.Permanent(nil), store.Task{}, verdicts.Success, "", 0, store.Task{}},
+		"retry after":               {handlers.RetryAfter(time.Second, errBroken), store.Task{}, verdicts.Retry, "disk is full", time.Second, store.Task{Retry: 1}},
+		"retry after, no cause":     {handlers.RetryAfter(time.Second, nil), store.Task{}, verdicts.Retry, "retry after 1s", time.Second, store.Task{Retry: 1}},
+		"retry after, used up":      {handlers.RetryAfter(time.Second, errBroken), store.Task{Retry: 3}, verdicts.Fail, "disk is full", 0, store.Task{Retry: 3}},
+		"retry after, negative":     {handlers.RetryAfter(-1, errBroken), store.Task{}, verdicts.Retry, "disk is full", 0, store.Task{Retry: 1}},
+		"snooze":                    {handlers.Snooze(time.Hour), store.Task{Retry: 3}, verdicts.Snooze, "", time.Hour, store.Task{Retry: 3, Snoozes: 1}},
+		"snooze, last":              {handlers.Snooze(0), store.Task{Snoozes: 999}, verdicts.Snooze, "", 0, store.Task{Snoozes: 1000}},
+		"snooze, over the limit":    {handlers.Snooze(0), store.Task{Snoozes: 1000}, verdicts.Fail, "snoozed more than 1000 times", 0, store.Task{Snoozes: 1000}},
+		"cancel job":                {handlers.CancelJob(errBroken), store.Task{}, verdicts.StopRun, "disk is full", 0, store.Task{}},
+		"cancel job, no cause":      {handlers.CancelJob(nil), store.Task{}, verdicts.StopRun, "cancel job", 0, store.Task{}},
+		"skip run outside of hooks": {handlers.SkipRun("maintenance"), store.Task{}, verdicts.Fail, "maintenance", 0, store.Task{}},
+		"recovered task that lived": {nil, store.Task{Recovered: true, Crashes: 2}, verdicts.Success, "", 0, store.Task{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			minutes := func(a *handlers.Attempt) time.Duration { return time.Duration(a.Retry+1) * time.Minute }
@@ -96,13 +97,13 @@ func TestWhatAHandlerReturnsDecidesTheOutcome(t *testing.T) {
 func TestTheCauseOfTheContextDecidesWhatAnErrorMeans(t *testing.T) {
 	for name, test := range map[string]struct {
 		cause   error
-		verdict store.Verdict
+		verdict verdicts.Verdict
 	}{
-		"stopped":       {store.ErrJobStopped, store.VerdictCancel},
-		"cancelled":     {store.ErrTaskCancelled, store.VerdictCancel},
+		"stopped":       {store.ErrJobStopped, verdicts.Cancel},
+		"cancelled":     {store.ErrTaskCancelled, verdicts.Cancel},
 		"lease lost":    {store.ErrLeaseLost, 0},
-		"shutting down": {handlers.ErrShutdown, store.VerdictRelease},
-		"no cause":      {nil, store.VerdictRelease},
+		"shutting down": {handlers.ErrShutdown, verdicts.Release},
+		"no cause":      {nil, verdicts.Release},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, result := range []error{context.Canceled, handlers.Permanent(errBroken), nil} {
@@ -119,7 +120,7 @@ func TestTheCauseOfTheContextDecidesWhatAnErrorMeans(t *testing.T) {
 				out := executeScan(ctx, r, task)
 				require.Equal(t, task, out.Task, "nothing is charged")
 				if result == nil {
-					require.Equal(t, store.VerdictSuccess, out.Verdict, "success stands: the fence of the lease decides")
+					require.Equal(t, verdicts.Success, out.Verdict, "success stands: the fence of the lease decides")
 					continue
 				}
 				require.Equal(t, test.verdict, out.Verdict)
@@ -135,7 +136,7 @@ func TestNothingStartsUnderAContextThatHasEnded(t *testing.T) {
 		t.Error("started")
 		return nil
 	}, nil)
-	require.Equal(t, store.VerdictCancel, executeScan(ctx, r, store.Task{}).Verdict)
+	require.Equal(t, verdicts.Cancel, executeScan(ctx, r, store.Task{}).Verdict)
 }
 
 func TestATimeoutIsAFailedAttempt(t *testing.T) {
@@ -152,14 +153,14 @@ func TestATimeoutIsAFailedAttempt(t *testing.T) {
 		result = errBroken
 		out := executeScan(t.Context(), r, store.Task{})
 		require.Equal(t, 90*time.Second, time.Since(start))
-		require.Equal(t, store.VerdictRetry, out.Verdict)
+		require.Equal(t, verdicts.Retry, out.Verdict)
 		require.Equal(t, 1, out.Task.Retry)
 		require.Equal(t, "attempt timed out after 1m30s: disk is full", out.Error)
 
 		result = nil
-		require.Equal(t, store.VerdictSuccess, executeScan(t.Context(), r, store.Task{}).Verdict)
+		require.Equal(t, verdicts.Success, executeScan(t.Context(), r, store.Task{}).Verdict)
 		result = handlers.Permanent(errBroken)
-		require.Equal(t, store.VerdictFail, executeScan(t.Context(), r, store.Task{}).Verdict)
+		require.Equal(t, verdicts.Fail, executeScan(t.Context(), r, store.Task{}).Verdict)
 	})
 }
 
@@ -171,7 +172,7 @@ func TestAPanicIsAFailedAttemptWithItsStack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := executeScan(t.Context(), registry(t, handlers.SetConfig{}, handler, nil), store.Task{})
-			require.Equal(t, store.VerdictRetry, out.Verdict)
+			require.Equal(t, verdicts.Retry, out.Verdict)
 			require.Equal(t, 1, out.Task.Retry)
 			require.True(t, strings.HasPrefix(out.Error, "panic: "), out.Error)
 			require.Contains(t, out.Stack, "execute_test.go")
@@ -185,7 +186,7 @@ func TestMiddlewareMayPanicToo(t *testing.T) {
 		return func(context.Context, *handlers.Attempt) error { panic("middleware") }
 	})
 	out := executeScan(t.Context(), r, store.Task{})
-	require.Equal(t, store.VerdictRetry, out.Verdict)
+	require.Equal(t, verdicts.Retry, out.Verdict)
 	require.Equal(t, "panic: middleware", out.Error)
 }
 
@@ -200,7 +201,7 @@ func TestAPanicWhileDecodingIsAFailedAttempt(t *testing.T) {
 	r, err := handlers.NewRegistry(set)
 	require.NoError(t, err)
 	out := r.Execute(t.Context(), delivery("bomb", store.Task{}), execute.Config{Runtime: &runtime{}})
-	require.Equal(t, store.VerdictRetry, out.Verdict)
+	require.Equal(t, verdicts.Retry, out.Verdict)
 	require.Equal(t, "panic: while decoding", out.Error)
 }
 
@@ -210,12 +211,12 @@ func (panickingError) Error() string { panic("in Error") }
 
 func TestAPanicWhileJudgingFailsTheTask(t *testing.T) {
 	out := executeScan(t.Context(), registry(t, handlers.SetConfig{}, returning(panickingError{}), nil), store.Task{})
-	require.Equal(t, store.VerdictFail, out.Verdict)
+	require.Equal(t, verdicts.Fail, out.Verdict)
 	require.Equal(t, "panic: in Error", out.Error)
 
 	backoff := handlers.Attributes{BackoffFor: func(*handlers.Attempt) time.Duration { panic("in BackoffFor") }}
 	out = executeScan(t.Context(), registry(t, handlers.SetConfig{Attributes: backoff}, returning(errBroken), nil), store.Task{})
-	require.Equal(t, store.VerdictFail, out.Verdict)
+	require.Equal(t, verdicts.Fail, out.Verdict)
 }
 
 func TestWhatCannotBeRunFailsWithoutRetries(t *testing.T) {
@@ -234,7 +235,7 @@ func TestWhatCannotBeRunFailsWithoutRetries(t *testing.T) {
 		"not run again: 3 workers died": delivery("scan", store.Task{Crashes: 3, Recovered: true}),
 	} {
 		out := r.Execute(t.Context(), d, execute.Config{Runtime: &runtime{}})
-		require.Equal(t, store.VerdictFail, out.Verdict, text)
+		require.Equal(t, verdicts.Fail, out.Verdict, text)
 		require.Contains(t, out.Error, text)
 		require.Equal(t, d.Task, out.Task)
 		require.Equal(t, d.Lease, out.Lease)
@@ -271,7 +272,7 @@ func TestMiddlewareRunsInTheStatedOrder(t *testing.T) {
 		&handlers.KindOptions{Middleware: []handlers.Middleware{named("kind")}, Aliases: []string{"walk"}},
 	).With(named("registry 2")).With(named("registry 1"))
 	want := []string{"registry 1", "registry 2", "set 1", "set 2", "kind", "handler"}
-	require.Equal(t, store.VerdictSuccess, executeScan(t.Context(), r, store.Task{}).Verdict)
+	require.Equal(t, verdicts.Success, executeScan(t.Context(), r, store.Task{}).Verdict)
 	require.Equal(t, want, order)
 
 	order = nil
@@ -289,7 +290,7 @@ func TestARawHandlerGetsTheJSON(t *testing.T) {
 	r, err := handlers.NewRegistry(set)
 	require.NoError(t, err)
 	out := r.Execute(t.Context(), delivery("raw", store.Task{Payload: []byte(`[1, 2]`)}), execute.Config{Runtime: &runtime{}})
-	require.Equal(t, store.VerdictSuccess, out.Verdict)
+	require.Equal(t, verdicts.Success, out.Verdict)
 	require.Equal(t, `[1, 2]`, got)
 }
 
@@ -302,8 +303,8 @@ func TestRunArgumentsThatDoNotDecodeFailForGood(t *testing.T) {
 	run := func(rt *runtime) store.Outcome {
 		return r.Execute(t.Context(), delivery("scan", store.Task{}), execute.Config{Runtime: rt})
 	}
-	require.Equal(t, store.VerdictFail, run(&runtime{run: store.RunRecord{Args: []byte(`{"dir":1}`)}}).Verdict)
-	require.Equal(t, store.VerdictRetry, run(&runtime{runErr: store.ErrUnavailable}).Verdict)
+	require.Equal(t, verdicts.Fail, run(&runtime{run: store.RunRecord{Args: []byte(`{"dir":1}`)}}).Verdict)
+	require.Equal(t, verdicts.Retry, run(&runtime{runErr: store.ErrUnavailable}).Verdict)
 }
 
 func TestEnqueueNowDoesNotWaitForSuccess(t *testing.T) {
@@ -314,6 +315,6 @@ func TestEnqueueNowDoesNotWaitForSuccess(t *testing.T) {
 		require.Equal(t, "now", receipt.ID)
 		return errBroken
 	}, nil)
-	require.Equal(t, store.VerdictRetry, r.Execute(t.Context(), delivery("scan", store.Task{}), execute.Config{Runtime: rt}).Verdict)
+	require.Equal(t, verdicts.Retry, r.Execute(t.Context(), delivery("scan", store.Task{}), execute.Config{Runtime: rt}).Verdict)
 	require.Len(t, rt.now, 1)
 }

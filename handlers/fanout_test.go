@@ -18,6 +18,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 func files(n int) iter.Seq2[enqueue.Item, error] {
@@ -67,7 +68,7 @@ func TestFewChildrenTravelWithTheSuccess(t *testing.T) {
 	for _, n := range []int{0, 1, 128} {
 		rt := &runtime{}
 		out := fanOut(t, rt, enqueueing(files(n)))
-		require.Equal(t, store.VerdictSuccess, out.Verdict)
+		require.Equal(t, verdicts.Success, out.Verdict)
 		require.Len(t, out.Children, n)
 		require.Empty(t, out.Staged)
 		require.Empty(t, rt.stages)
@@ -82,7 +83,7 @@ func TestManyChildrenAreAllStaged(t *testing.T) {
 	for _, n := range []int{129, 256, 257, 10_000} {
 		rt := &runtime{}
 		out := fanOut(t, rt, enqueueing(files(n)))
-		require.Equal(t, store.VerdictSuccess, out.Verdict)
+		require.Equal(t, verdicts.Success, out.Verdict)
 		require.Empty(t, out.Children)
 		require.Equal(t, []store.Staged{{Route: fileRoute, Count: n}}, out.Staged)
 		require.Equal(t, map[store.Route]int{fileRoute: n}, rt.staged(t))
@@ -125,7 +126,7 @@ func TestFanOutGathersNoMoreThanOneChunkWhateverTheRoutes(t *testing.T) {
 		}
 	}
 	out := fanOut(t, rt, enqueueing(items))
-	require.Equal(t, store.VerdictSuccess, out.Verdict)
+	require.Equal(t, verdicts.Success, out.Verdict)
 	require.Len(t, out.Staged, 7)
 	require.LessOrEqual(t, ahead, bounds.MaxBatch)
 	total := 0
@@ -144,7 +145,7 @@ func TestAFanOutIntoTooManyRoutesIsRefused(t *testing.T) {
 		}
 	}
 	out := fanOut(t, &runtime{}, enqueueing(items))
-	require.Equal(t, store.VerdictRetry, out.Verdict)
+	require.Equal(t, verdicts.Retry, out.Verdict)
 	require.Contains(t, out.Error, "Queue makes more than 256 different routes")
 }
 
@@ -167,7 +168,7 @@ func TestConcurrentEnqueuesOfAHandlerAreAllKept(t *testing.T) {
 		return nil
 	})
 	close(ids)
-	require.Equal(t, store.VerdictSuccess, out.Verdict)
+	require.Equal(t, verdicts.Success, out.Verdict)
 	require.Equal(t, map[store.Route]int{fileRoute: 4000}, rt.staged(t))
 	known := make(map[string]bool)
 	for _, call := range rt.stages {
@@ -188,7 +189,7 @@ func TestAFailedAttemptHasNoChildren(t *testing.T) {
 			require.NoError(t, err)
 			return errBroken
 		})
-		require.Equal(t, store.VerdictRetry, out.Verdict)
+		require.Equal(t, verdicts.Retry, out.Verdict)
 		require.Empty(t, out.Children)
 		if n > 5 {
 			require.Equal(t, []store.Staged{{Route: fileRoute, Count: rt.staged(t)[fileRoute]}}, out.Staged, "for the store to remove")
@@ -202,7 +203,7 @@ func TestNothingIsAddedAfterTheHandlerReturned(t *testing.T) {
 		late = task.Attempt
 		return nil
 	})
-	require.Equal(t, store.VerdictSuccess, out.Verdict)
+	require.Equal(t, verdicts.Success, out.Verdict)
 	_, err := late.Enqueue(t.Context(), fileArgs{"a"}, nil)
 	require.ErrorIs(t, err, handlers.ErrAttemptEnded)
 	require.Empty(t, out.Children)
@@ -211,13 +212,13 @@ func TestNothingIsAddedAfterTheHandlerReturned(t *testing.T) {
 func TestAnAttemptWhoseChildrenAreIncompleteCannotSucceed(t *testing.T) {
 	for name, test := range map[string]struct {
 		refusal error
-		verdict store.Verdict
+		verdict verdicts.Verdict
 	}{
-		"store down":    {store.Transient(errors.New("cut")), store.VerdictRetry},
-		"stopped":       {store.ErrJobStopped, store.VerdictCancel},
+		"store down":    {store.Transient(errors.New("cut")), verdicts.Retry},
+		"stopped":       {store.ErrJobStopped, verdicts.Cancel},
 		"lease lost":    {store.ErrLeaseLost, 0},
-		"children lost": {store.ErrChildrenLost, store.VerdictSnooze},
-		"out of memory": {fmt.Errorf("stage: %w", store.ErrOutOfMemory), store.VerdictSnooze},
+		"children lost": {store.ErrChildrenLost, verdicts.Snooze},
+		"out of memory": {fmt.Errorf("stage: %w", store.ErrOutOfMemory), verdicts.Snooze},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, swallow := range []bool{false, true} {
@@ -260,7 +261,7 @@ func TestARefusalByAnotherJobIsAnOrdinaryError(t *testing.T) {
 		out := fanOut(t, &runtime{}, func(context.Context, *handlers.Task[scanArgs]) error {
 			return fmt.Errorf("enqueue into another job: %w", refusal)
 		})
-		require.Equal(t, store.VerdictRetry, out.Verdict)
+		require.Equal(t, verdicts.Retry, out.Verdict)
 	}
 }
 
@@ -273,7 +274,7 @@ func TestTheLastChunkIsStagedAlthoughTheContextEnded(t *testing.T) {
 		return err
 	}, nil)
 	out := r.Execute(ctx, delivery("scan", store.Task{}), execute.Config{Runtime: rt})
-	require.Equal(t, store.VerdictSuccess, out.Verdict)
+	require.Equal(t, verdicts.Success, out.Verdict)
 	require.Equal(t, map[store.Route]int{fileRoute: 300}, rt.staged(t))
 }
 
@@ -294,7 +295,7 @@ func TestOneCallersContextDoesNotBreakTheFanOut(t *testing.T) {
 		_, err = task.EnqueueAll(ctx, files(999))
 		return err
 	})
-	require.Equal(t, store.VerdictSuccess, out.Verdict)
+	require.Equal(t, verdicts.Success, out.Verdict)
 	require.Equal(t, map[store.Route]int{fileRoute: 1000}, rt.staged(t))
 }
 
@@ -307,7 +308,7 @@ func TestAnErrorOfTheSequenceReachesTheHandler(t *testing.T) {
 		require.Equal(t, 1, sum.Enqueued)
 		return err
 	})
-	require.Equal(t, store.VerdictRetry, out.Verdict)
+	require.Equal(t, verdicts.Retry, out.Verdict)
 	require.Contains(t, out.Error, errBroken.Error())
 }
 
@@ -322,6 +323,6 @@ func TestABadChildIsRefusedAndTheAttemptGoesOn(t *testing.T) {
 		_, err = task.Enqueue(ctx, fileArgs{"a"}, nil)
 		return err
 	})
-	require.Equal(t, store.VerdictSuccess, out.Verdict)
+	require.Equal(t, verdicts.Success, out.Verdict)
 	require.Len(t, out.Children, 1)
 }

@@ -9,20 +9,21 @@ import (
 	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // hook says what results of one hook mean.
 type hook struct {
 	call   func(context.Context, *Run) error
-	done   store.Verdict // it passed
-	giveUp store.Verdict // it failed for good
+	done   verdicts.Verdict // it passed
+	giveUp verdicts.Verdict // it failed for good
 }
 
 func (s *boundSet) hook(kind string) hook {
 	if kind == store.KindPreJob {
-		return hook{s.hooks.PreJob, store.VerdictBegin, store.VerdictAbort}
+		return hook{s.hooks.PreJob, verdicts.Begin, verdicts.Abort}
 	}
-	return hook{s.hooks.PostJob, store.VerdictHookDone, store.VerdictHookDone}
+	return hook{s.hooks.PostJob, verdicts.HookDone, verdicts.HookDone}
 }
 
 // executeHook runs one delivery of a hook. If the set has no such hook, it passes at once: the
@@ -52,7 +53,7 @@ func (s *boundSet) executeHook(ctx context.Context, out *store.Outcome, x *execu
 	}
 	ended(
 		guard.Call(
-			func() error { return s.runHook(ctx, h, attrs, out, x, expires) }, func() { ended(Permanent(ErrGoexit)) },
+			func() error { return s.runHook(ctx, h, attrs, out, x, expires) }, func() { ended(Permanent(guard.ErrGoexit)) },
 		),
 	)
 }
@@ -66,7 +67,7 @@ func (s *boundSet) runHook(
 		return fmt.Errorf("read run %s/%d: %w", lane.Run.Job, lane.Run.Number, err)
 	}
 	run := newRun(rec, x.Values)
-	run.postJob = h.done == store.VerdictHookDone
+	run.postJob = h.done == verdicts.HookDone
 	run.Retry, run.attrs = out.Task.Retry, attrs
 	run.log = x.Logger.With(
 		"job", run.Job, "run", run.Number, "kind", lane.Route.Kind, "queue", lane.Route.Queue, "retry", run.Retry,
@@ -92,8 +93,8 @@ func (s *boundSet) runHook(
 func judgeHook(out *store.Outcome, h hook, attrs *Attributes, err error) {
 	v := verdictOf(err)
 	switch {
-	case v.kind == verdictSkipRun && h.done == store.VerdictBegin:
-		fail(out, store.VerdictSkip, v)
+	case v.kind == verdictSkipRun && h.done == verdicts.Begin:
+		fail(out, verdicts.Skip, v)
 	case v.kind == verdictPermanent, v.kind == verdictCancelJob, v.kind == verdictSkipRun:
 		fail(out, h.giveUp, err)
 	default:

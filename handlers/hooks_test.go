@@ -14,6 +14,8 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 type hook = func(context.Context, *handlers.Run) error
@@ -35,27 +37,27 @@ func TestWhatAHookReturnsDecidesItsOutcome(t *testing.T) {
 	for name, test := range map[string]struct {
 		err       error
 		task      store.Task
-		pre, post store.Verdict
+		pre, post verdicts.Verdict
 		text      string
 		delay     time.Duration
 	}{
-		"nil":             {nil, store.Task{}, store.VerdictBegin, store.VerdictHookDone, "", 0},
-		"plain":           {errBroken, store.Task{Retry: 2}, store.VerdictRetry, store.VerdictRetry, "disk is full", time.Second},
-		"retries used up": {errBroken, store.Task{Retry: 3}, store.VerdictAbort, store.VerdictHookDone, "disk is full", 0},
-		"permanent":       {handlers.Permanent(errBroken), store.Task{}, store.VerdictAbort, store.VerdictHookDone, "disk is full", 0},
-		"cancel job":      {handlers.CancelJob(errBroken), store.Task{}, store.VerdictAbort, store.VerdictHookDone, "disk is full", 0},
-		"skip":            {handlers.SkipRun("maintenance"), store.Task{}, store.VerdictSkip, store.VerdictHookDone, "maintenance", 0},
-		"retry after":     {handlers.RetryAfter(time.Hour, errBroken), store.Task{}, store.VerdictRetry, store.VerdictRetry, "disk is full", time.Hour},
-		"snooze costs":    {handlers.Snooze(time.Hour), store.Task{}, store.VerdictRetry, store.VerdictRetry, "snooze 1h0m0s", time.Hour},
-		"poison":          {nil, store.Task{Crashes: 3}, store.VerdictAbort, store.VerdictHookDone, "not run again: 3 workers died running it", 0},
+		"nil":             {nil, store.Task{}, verdicts.Begin, verdicts.HookDone, "", 0},
+		"plain":           {errBroken, store.Task{Retry: 2}, verdicts.Retry, verdicts.Retry, "disk is full", time.Second},
+		"retries used up": {errBroken, store.Task{Retry: 3}, verdicts.Abort, verdicts.HookDone, "disk is full", 0},
+		"permanent":       {handlers.Permanent(errBroken), store.Task{}, verdicts.Abort, verdicts.HookDone, "disk is full", 0},
+		"cancel job":      {handlers.CancelJob(errBroken), store.Task{}, verdicts.Abort, verdicts.HookDone, "disk is full", 0},
+		"skip":            {handlers.SkipRun("maintenance"), store.Task{}, verdicts.Skip, verdicts.HookDone, "maintenance", 0},
+		"retry after":     {handlers.RetryAfter(time.Hour, errBroken), store.Task{}, verdicts.Retry, verdicts.Retry, "disk is full", time.Hour},
+		"snooze costs":    {handlers.Snooze(time.Hour), store.Task{}, verdicts.Retry, verdicts.Retry, "snooze 1h0m0s", time.Hour},
+		"poison":          {nil, store.Task{Crashes: 3}, verdicts.Abort, verdicts.HookDone, "not run again: 3 workers died running it", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for kind, verdict := range map[string]store.Verdict{store.KindPreJob: test.pre, store.KindPostJob: test.post} {
+			for kind, verdict := range map[string]verdicts.Verdict{store.KindPreJob: test.pre, store.KindPostJob: test.post} {
 				out := executeHook(t.Context(), t, kind, func(context.Context, *handlers.Run) error { return test.err }, test.task)
 				require.Equal(t, verdict, out.Verdict)
 				require.Equal(t, test.text, out.Error)
 				require.Equal(t, test.delay, out.Delay)
-				if verdict == store.VerdictRetry {
+				if verdict == verdicts.Retry {
 					require.Equal(t, test.task.Retry+1, out.Task.Retry)
 				}
 			}
@@ -64,7 +66,7 @@ func TestWhatAHookReturnsDecidesItsOutcome(t *testing.T) {
 }
 
 func TestASetWithoutTheHookPassesAtOnce(t *testing.T) {
-	for kind, verdict := range map[string]store.Verdict{store.KindPreJob: store.VerdictBegin, store.KindPostJob: store.VerdictHookDone} {
+	for kind, verdict := range map[string]verdicts.Verdict{store.KindPreJob: verdicts.Begin, store.KindPostJob: verdicts.HookDone} {
 		require.Equal(t, verdict, executeHook(t.Context(), t, kind, nil, store.Task{Crashes: 9}).Verdict)
 	}
 }
@@ -75,7 +77,7 @@ func TestAHookSeesItsRun(t *testing.T) {
 	r := hookRegistry(t, func(ctx context.Context, r *handlers.Run) error {
 		require.Equal(t, store.RunID{Job: "import/42", Number: 7}, r.ID())
 		require.Equal(t, "ingest", r.Set)
-		require.Equal(t, store.StatusFailed, r.Status, "while finishing, the status that will be recorded")
+		require.Equal(t, statuses.Failed, r.Status, "while finishing, the status that will be recorded")
 		require.Equal(t, store.Counts{Total: 2, Succeeded: 1, Failed: 1}, r.Counts)
 		require.Equal(t, created, r.Created)
 		require.True(t, r.Due.IsZero())
@@ -91,21 +93,21 @@ func TestAHookSeesItsRun(t *testing.T) {
 	})
 	rt := &runtime{run: store.RunRecord{
 		ID: store.RunID{Job: "import/42", Number: 7}, Set: "ingest", Args: []byte(`{"dir":"a"}`),
-		Status: store.StatusFinishing, FinalStatus: store.StatusFailed,
+		Status: statuses.Finishing, FinalStatus: statuses.Failed,
 		Counts: store.Counts{Total: 2, Succeeded: 1, Failed: 1}, Created: created,
 	}}
 	out := r.Execute(t.Context(), delivery(store.KindPostJob, store.Task{Retry: 1}), execute.Config{
 		Runtime: rt, Manager: "the manager", Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
-	require.Equal(t, store.VerdictHookDone, out.Verdict)
+	require.Equal(t, verdicts.HookDone, out.Verdict)
 	require.Contains(t, log.String(), `msg=reported job=import/42 run=7 kind=@post queue=path retry=1`)
 }
 
 func TestAHookIsInterruptedLikeATask(t *testing.T) {
-	for cause, verdict := range map[error]store.Verdict{
-		store.ErrJobStopped:  store.VerdictCancel,
+	for cause, verdict := range map[error]verdicts.Verdict{
+		store.ErrJobStopped:  verdicts.Cancel,
 		store.ErrLeaseLost:   0,
-		handlers.ErrShutdown: store.VerdictRelease,
+		handlers.ErrShutdown: verdicts.Release,
 	} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		out := executeHook(ctx, t, store.KindPostJob, func(ctx context.Context, _ *handlers.Run) error {
@@ -123,17 +125,17 @@ func TestAHookHasATimeoutAndMayPanic(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		}, store.Task{})
-		require.Equal(t, store.VerdictRetry, out.Verdict)
+		require.Equal(t, verdicts.Retry, out.Verdict)
 		require.Equal(t, "attempt timed out after 1m0s: context deadline exceeded", out.Error)
 	})
 	out := executeHook(t.Context(), t, store.KindPreJob, func(context.Context, *handlers.Run) error { panic("boom") }, store.Task{})
-	require.Equal(t, store.VerdictRetry, out.Verdict)
+	require.Equal(t, verdicts.Retry, out.Verdict)
 	require.Contains(t, out.Stack, "hooks_test.go")
 	out = executeHook(
 		t.Context(), t, store.KindPreJob, func(context.Context, *handlers.Run) error { return panickingError{} },
 		store.Task{},
 	)
-	require.Equal(t, store.VerdictAbort, out.Verdict)
+	require.Equal(t, verdicts.Abort, out.Verdict)
 }
 
 func TestAHookWhoseRunCannotBeReadIsRetried(t *testing.T) {
@@ -141,7 +143,7 @@ func TestAHookWhoseRunCannotBeReadIsRetried(t *testing.T) {
 	out := r.Execute(t.Context(), delivery(store.KindPostJob, store.Task{}), execute.Config{
 		Runtime: &runtime{runErr: store.Transient(errors.New("down"))},
 	})
-	require.Equal(t, store.VerdictRetry, out.Verdict)
+	require.Equal(t, verdicts.Retry, out.Verdict)
 	require.Contains(t, out.Error, "read run import/42/7")
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // session is the smallest worker there can be: a Runtime over a store.
@@ -92,7 +93,7 @@ func TestChildrenAppearWithTheSuccessOfTheirParentAllOrNone(t *testing.T) {
 			}
 			rec, err = mem.Run(t.Context(), started.Run)
 			require.NoError(t, err)
-			require.Equal(t, store.StatusSucceeded, rec.Status)
+			require.Equal(t, statuses.Succeeded, rec.Status)
 			require.EqualValues(t, n+1, rec.Counts.Succeeded)
 		})
 	}

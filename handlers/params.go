@@ -16,8 +16,8 @@ func encodeParams(params any) (json.RawMessage, error) {
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("do not encode as JSON: %w", err)
-	case len(b) > MaxParams:
-		return nil, fmt.Errorf("take %d bytes, which is more than %d", len(b), MaxParams)
+	case len(b) > maxParams:
+		return nil, fmt.Errorf("take %d bytes, which is more than %d", len(b), maxParams)
 	}
 	return b, nil
 }

@@ -126,12 +126,12 @@ func defaults() Attributes {
 		MaxRetries:       DefaultMaxRetries,
 		Timeout:          DefaultTimeout,
 		Backoff:          Exponential{}.complete(),
-		MaxDeliveries:    DefaultMaxDeliveries,
-		MaxSnoozes:       DefaultMaxSnoozes,
+		MaxDeliveries:    defaultMaxDeliveries,
+		MaxSnoozes:       defaultMaxSnoozes,
 		MaxRunning:       NoLimit,
 		MaxRunningPerJob: NoLimit,
 		Rate:             Rate{Events: NoLimit},
-		Weight:           DefaultWeight,
+		Weight:           defaultWeight,
 	}
 }
 

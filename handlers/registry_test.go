@@ -41,7 +41,7 @@ func TestARegistryReportsEveryProblemAtOnce(t *testing.T) {
 			MaxRetries: 1, MaxRetriesFor: func(*handlers.Attempt) int { return 1 },
 			Timeout: 1, TimeoutFor: func(*handlers.Attempt) time.Duration { return 1 },
 			Backoff: handlers.Exponential{Factor: 3}, BackoffFor: func(*handlers.Attempt) time.Duration { return 1 },
-			Rate: handlers.Rate{Events: -2}, Weight: 2, Params: strings.Repeat("p", handlers.MaxParams),
+			Rate: handlers.Rate{Events: -2}, Weight: 2, Params: strings.Repeat("p", 64<<10),
 		},
 	})
 	handlers.HandleRaw(bad, "fractions", raw, &handlers.KindOptions{Attributes: handlers.Attributes{

@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 func TestTheResultOfAPostJobHookEndsItsRun(t *testing.T) {
@@ -25,7 +26,7 @@ func TestTheResultOfAPostJobHookEndsItsRun(t *testing.T) {
 		}
 		return r.SetResult(map[string]int{"files": 4})
 	}, store.Task{})
-	require.Equal(t, store.VerdictHookDone, out.Verdict)
+	require.Equal(t, verdicts.HookDone, out.Verdict)
 	require.JSONEq(t, `{"files":4}`, string(out.Result))
 }
 
@@ -43,7 +44,7 @@ func TestOnlyPostJobSetsAResult(t *testing.T) {
 	out := executeHook(t.Context(), t, store.KindPreJob, func(_ context.Context, r *handlers.Run) error {
 		return handlers.Permanent(r.SetResult(1))
 	}, store.Task{})
-	require.Equal(t, store.VerdictAbort, out.Verdict)
+	require.Equal(t, verdicts.Abort, out.Verdict)
 	require.Equal(t, "Result can only be set by PostJob", out.Error)
 }
 
@@ -62,11 +63,11 @@ func TestTheResultOfATaskComesWithItsSuccessOnly(t *testing.T) {
 		return fails
 	}, nil)
 	out := executeScan(t.Context(), r, store.Task{ID: "t"})
-	require.Equal(t, store.VerdictRetry, out.Verdict)
+	require.Equal(t, verdicts.Retry, out.Verdict)
 	require.Nil(t, out.Result)
 	fails = nil
 	out = executeScan(t.Context(), r, store.Task{ID: "t", Retry: 1})
-	require.Equal(t, store.VerdictSuccess, out.Verdict)
+	require.Equal(t, verdicts.Success, out.Verdict)
 	require.JSONEq(t, `{"files":1}`, string(out.Result))
 	require.Zero(t, out.Keep)
 	require.ErrorIs(t, late.SetResult(2), handlers.ErrAttemptEnded)
@@ -86,7 +87,7 @@ func TestTheRetentionOfResultsIsThatOfTheKind(t *testing.T) {
 	} {
 		cfg := handlers.SetConfig{Attributes: handlers.Attributes{ResultRetention: c.cfg}}
 		out := executeScan(t.Context(), registry(t, cfg, set, nil), store.Task{ID: "t"})
-		require.Equal(t, store.VerdictSuccess, out.Verdict)
+		require.Equal(t, verdicts.Success, out.Verdict)
 		require.Equal(t, c.keep, out.Keep)
 		require.Equal(t, c.none, out.Result == nil, "%+v", c.cfg)
 	}

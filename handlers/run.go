@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/plain"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/store/values"
 )
 
@@ -84,7 +85,7 @@ type Run struct {
 	RunRef
 	Headers map[string]string
 	// Status of the run. For PostJob it is the final status that the run will have.
-	Status store.Status
+	Status statuses.Status
 	Counts store.Counts
 	// Counters are the sums that the tasks of the run added, by name; see [NewCounter].
 	Counters map[string]int64

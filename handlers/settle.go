@@ -9,6 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // Stored texts are cut to this many bytes.
@@ -54,7 +55,7 @@ func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, 
 		out.Staged = all.children.staged // with every verdict: if the attempt failed, the store removes them
 	}
 	if err == nil {
-		out.Verdict, out.Counters, out.Writes = store.VerdictSuccess, counters, written
+		out.Verdict, out.Counters, out.Writes = verdicts.Success, counters, written
 		out.Result, out.Keep = attrs.ResultRetention.of(result)
 		return
 	}
@@ -63,7 +64,7 @@ func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, 
 		return
 	}
 	if !refusedChildren(out, incomplete) {
-		decided(out, store.VerdictFail, func() { judge(out, a, attrs, err) })
+		decided(out, verdicts.Fail, func() { judge(out, a, attrs, err) })
 	}
 }
 
@@ -77,12 +78,12 @@ const memoryWait = time.Second
 func refusedChildren(out *store.Outcome, incomplete error) bool {
 	switch {
 	case errors.Is(incomplete, store.ErrChildrenLost):
-		out.Verdict = store.VerdictSnooze // again at once, and not counted
+		out.Verdict = verdicts.Snooze // again at once, and not counted
 	case errors.Is(incomplete, store.ErrOutOfMemory):
-		out.Verdict, out.Delay = store.VerdictSnooze, memoryWait // not counted
+		out.Verdict, out.Delay = verdicts.Snooze, memoryWait // not counted
 	case errors.Is(incomplete, store.ErrLeaseLost):
 	case errors.Is(incomplete, store.ErrJobStopped):
-		out.Verdict = store.VerdictCancel
+		out.Verdict = verdicts.Cancel
 	default:
 		return false
 	}
@@ -91,12 +92,12 @@ func refusedChildren(out *store.Outcome, incomplete error) bool {
 
 // decided calls a function that decides about a failure. It calls code of the user: functions of
 // attributes and methods of errors. If they panic or end the goroutine, the verdict is giveUp.
-func decided(out *store.Outcome, giveUp store.Verdict, decide func()) {
+func decided(out *store.Outcome, giveUp verdicts.Verdict, decide func()) {
 	failed := func(err error) { fail(out, giveUp, err) }
 	err := guard.Call(func() error {
 		decide()
 		return nil
-	}, func() { failed(ErrGoexit) })
+	}, func() { failed(guard.ErrGoexit) })
 	if err != nil {
 		failed(err)
 	}
@@ -113,7 +114,7 @@ func explained(ctx context.Context, err error) error {
 
 // interrupted returns the verdict if the worker cancelled the context of the attempt; otherwise
 // false.
-func interrupted(ctx context.Context) (store.Verdict, bool) {
+func interrupted(ctx context.Context) (verdicts.Verdict, bool) {
 	cause := context.Cause(ctx)
 	switch {
 	case cause == nil:
@@ -121,9 +122,9 @@ func interrupted(ctx context.Context) (store.Verdict, bool) {
 	case errors.Is(cause, store.ErrLeaseLost):
 		return 0, true
 	case errors.Is(cause, store.ErrJobStopped), errors.Is(cause, store.ErrTaskCancelled):
-		return store.VerdictCancel, true
+		return verdicts.Cancel, true
 	}
-	return store.VerdictRelease, true // ErrShutdown, or another end of the context given by the worker
+	return verdicts.Release, true // ErrShutdown, or another end of the context given by the worker
 }
 
 // judge decides what a failed attempt means for the task.
@@ -131,9 +132,9 @@ func judge(out *store.Outcome, a *Attempt, attrs *Attributes, err error) {
 	v := verdictOf(err)
 	switch v.kind {
 	case verdictPermanent, verdictSkipRun:
-		fail(out, store.VerdictFail, err)
+		fail(out, verdicts.Fail, err)
 	case verdictCancelJob:
-		fail(out, store.VerdictStopRun, err)
+		fail(out, verdicts.StopRun, err)
 	case verdictSnooze:
 		snooze(out, v, attrs)
 	default:
@@ -141,28 +142,28 @@ func judge(out *store.Outcome, a *Attempt, attrs *Attributes, err error) {
 			values := attrs.values()
 			a = &Attempt{Retry: out.Task.Retry, attrs: &values}
 		}
-		retry(out, v, err, a.maxRetries(), a.backoff, store.VerdictFail)
+		retry(out, v, err, a.maxRetries(), a.backoff, verdicts.Fail)
 	}
 }
 
 func snooze(out *store.Outcome, v *verdict, attrs *Attributes) {
 	if out.Task.Snoozes >= attrs.MaxSnoozes {
-		fail(out, store.VerdictFail, fmt.Errorf("snoozed more than %d times", attrs.MaxSnoozes))
+		fail(out, verdicts.Fail, fmt.Errorf("snoozed more than %d times", attrs.MaxSnoozes))
 		return
 	}
 	out.Task.Snoozes++
-	out.Verdict, out.Delay = store.VerdictSnooze, v.delay
+	out.Verdict, out.Delay = verdicts.Snooze, v.delay
 }
 
 // retry decides that a task or hook is tried again; if its retries are used up, the verdict is
 // giveUp.
-func retry(out *store.Outcome, v *verdict, err error, retries int, backoff func() time.Duration, giveUp store.Verdict) {
+func retry(out *store.Outcome, v *verdict, err error, retries int, backoff func() time.Duration, giveUp verdicts.Verdict) {
 	if out.Task.Retry >= retries {
 		fail(out, giveUp, err)
 		return
 	}
 	out.Task.Retry++
-	fail(out, store.VerdictRetry, err)
+	fail(out, verdicts.Retry, err)
 	switch v.kind {
 	case verdictRetryAfter, verdictSnooze:
 		out.Delay = v.delay
@@ -172,7 +173,7 @@ func retry(out *store.Outcome, v *verdict, err error, retries int, backoff func(
 }
 
 // fail sets a verdict with the text of an error, and with the stack if the error is a panic.
-func fail(out *store.Outcome, verdict store.Verdict, err error) {
+func fail(out *store.Outcome, verdict verdicts.Verdict, err error) {
 	out.Verdict, out.Error = verdict, execute.Cut(err.Error(), maxErrorText)
 	var p *PanicError
 	if errors.As(err, &p) {

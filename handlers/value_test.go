@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers/handlerstest"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 type noteArgs struct{ Fail bool }
@@ -88,7 +89,7 @@ func TestAWriteThatIsRefusedDoesNotHarmTheTask(t *testing.T) {
 		})
 	got := handlerstest.Do(t, set, noteArgs{}, nil)
 	require.NoError(t, got.Err)
-	require.Equal(t, store.VerdictSuccess, got.Outcome.Verdict)
+	require.Equal(t, verdicts.Success, got.Outcome.Verdict)
 	require.Len(t, got.Writes, 1)
 	require.Len(t, got.Writes[0].Data, bounds.MaxData)
 	require.ErrorIs(t, list.Append(kept, 1), handlers.ErrAttemptEnded)

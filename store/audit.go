@@ -1,15 +1,14 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"os"
-	"slices"
 	"sync"
-	"time"
 
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // Actor is who makes a change, and why.
@@ -57,61 +56,18 @@ func badActor(ctx context.Context) error {
 	)
 }
 
-// Action is what an operation did.
-type Action string
-
-// The actions. Those of a run have AuditLine.Run.
-const (
-	ActionStart      Action = "start"      // a run; Subject is the number of RedriveOf
-	ActionEnqueue    Action = "enqueue"    // tasks into a run; Subject is the ID of the first
-	ActionStop       Action = "stop"       // a run
-	ActionPause      Action = "pause"      // a run, or the scope that Subject names
-	ActionResume     Action = "resume"     // likewise, or a worker
-	ActionRelease    Action = "release"    // the hold of a run that Subject names; [HoldOpen] seals it
-	ActionAccept     Action = "accept"     // the failures of a run, or the end of its post-job hook
-	ActionRepeat     Action = "repeat"     // the post-job hook of a run
-	ActionDelete     Action = "delete"     // a run, or a job
-	ActionDeclare    Action = "declare"    // a job, for the first time or with another definition
-	ActionEnable     Action = "enable"     // a job
-	ActionDisable    Action = "disable"    // a job
-	ActionConfigure  Action = "configure"  // a run, or the set that Subject names
-	ActionEnd        Action = "end"        // leases of the semaphore that Subject names
-	ActionCancel     Action = "cancel"     // the task of a run that Subject names
-	ActionReschedule Action = "reschedule" // likewise: it is due at another time
-	ActionRetry      Action = "retry"      // failures of a run; Subject is the ID of the only task that was selected
-	ActionDiscard    Action = "discard"    // likewise
-	ActionQuiet      Action = "quiet"      // the worker that Subject names; ActionResume undoes it
-	ActionDrain      Action = "drain"      // likewise
-)
-
-// PauseAction is [ActionPause] or [ActionResume]. It is for implementers.
-func PauseAction(pause bool) Action {
-	if pause {
-		return ActionPause
-	}
-	return ActionResume
-}
-
-// EnableAction is [ActionEnable] or [ActionDisable]. It is for implementers.
-func EnableAction(enable bool) Action {
-	if enable {
-		return ActionEnable
-	}
-	return ActionDisable
-}
-
 // AuditLine says of one operation what it did, when, and who did it.
 type AuditLine struct {
 	// Number is the time of the store's clock in µs, or 1 more than that of the line before if that is
 	// larger. So it is unique in a partition, and grows.
-	Number    int64  `json:"n,omitempty"`
-	Action    Action `json:"a"`
-	Job       string `json:"j,omitempty"`
-	Run       int64  `json:"r,omitempty"`
-	Subject   string `json:"s,omitempty"`
-	By        string `json:"b,omitempty"`
-	Reason    string `json:"w,omitempty"`
-	Operation string `json:"o,omitempty"` // see [Actor]
+	Number    int64          `json:"n,omitempty"`
+	Action    actions.Action `json:"a"`
+	Job       string         `json:"j,omitempty"`
+	Run       int64          `json:"r,omitempty"`
+	Subject   string         `json:"s,omitempty"`
+	By        string         `json:"b,omitempty"`
+	Reason    string         `json:"w,omitempty"`
+	Operation string         `json:"o,omitempty"` // see [Actor]
 }
 
 // Validate returns a [*FieldError] for each bad field, joined. Whether the job has the run only the
@@ -121,18 +77,6 @@ func (l *AuditLine) Validate() error {
 		(&RunID{Job: l.Job, Number: l.Run}).validate(), ValidateNote("Subject", l.Subject),
 		ValidateNote("By", l.By), ValidateNote("Reason", l.Reason), ValidateNote("Operation", l.Operation),
 	)
-}
-
-// NewAuditLine is the line of an action by the actor of a context. It is for implementers.
-func NewAuditLine(ctx context.Context, action Action, run RunID, subject, reason string) AuditLine {
-	a, _ := ActorOf(ctx)
-	if reason == "" {
-		reason = a.Reason
-	}
-	return AuditLine{
-		Action: action, Job: run.Job, Run: run.Number, Subject: subject, By: a.Name, Reason: reason,
-		Operation: a.Operation,
-	}
 }
 
 // AuditParams ask for a page of the audit of a partition.
@@ -180,64 +124,27 @@ func (p *StartParams) Audited(ctx context.Context) (subject string, ok bool) {
 }
 
 // Audited returns the action and the subject of the line of the audit. It is for implementers.
-func (p *WorkerStatusParams) Audited() (action Action, subject string) {
+func (p *WorkerStatusParams) Audited() (action actions.Action, subject string) {
 	subject = "worker " + p.Worker
 	switch p.Status {
-	case WorkerQuiet:
-		return ActionQuiet, subject
-	case WorkerDraining:
-		return ActionDrain, subject
+	case statuses.WorkerQuiet:
+		return actions.Quiet, subject
+	case statuses.WorkerDraining:
+		return actions.Drain, subject
 	}
-	return ActionResume, subject
+	return actions.Resume, subject
 }
 
 // Action is that of the line of the audit. It is for implementers.
-func (p *ChangeTaskParams) Action() Action {
+func (p *ChangeTaskParams) Action() actions.Action {
 	if p.Cancel {
-		return ActionCancel
+		return actions.Cancel
 	}
-	return ActionReschedule
-}
-
-// Audited is the action of the line of the audit.
-func (a RedoAction) Audited() Action {
-	switch a {
-	case RedoDiscard:
-		return ActionDiscard
-	case RedoAccept:
-		return ActionAccept
-	case RedoPostJob:
-		return ActionRepeat
-	}
-	return ActionRetry
+	return actions.Reschedule
 }
 
 // Changes reports whether the stop of a run that has not ended changes anything. It is for
 // implementers.
 func (p *StopParams) Changes(r *RunRecord) bool {
-	return r.Status != StatusStopping || r.Graceful && !p.Graceful
-}
-
-// KeepAudit adds a line to those of a partition, oldest first, and drops those that are too many or
-// too old. It is for implementers.
-func KeepAudit(lines []AuditLine, l AuditLine, now time.Time) []AuditLine {
-	l.Number = now.UnixMicro()
-	if n := len(lines); n > 0 {
-		l.Number = max(l.Number, lines[n-1].Number+1)
-	}
-	lines = append(lines, l)
-	lines = lines[max(0, len(lines)-bounds.MaxAudit):]
-	old := l.Number - bounds.AuditKept.Microseconds()
-	first, _ := slices.BinarySearchFunc(lines, old, func(l AuditLine, n int64) int { return cmp.Compare(l.Number, n) })
-	return lines[first:]
-}
-
-// AuditPage is a page of lines, oldest first, the newest first. It is for implementers.
-func AuditPage(lines []AuditLine, p AuditParams) (page []AuditLine) {
-	for _, l := range slices.Backward(lines) {
-		if len(page) < p.Limit && (p.Before == 0 || l.Number < p.Before) {
-			page = append(page, l)
-		}
-	}
-	return page
+	return r.Status != statuses.Stopping || r.Graceful && !p.Graceful
 }

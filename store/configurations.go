@@ -36,7 +36,7 @@ type Configurations interface {
 	// returns the new version: one more than before, also after a removal. A repeat with the same
 	// p.Token is recognised as long as the history has the change, and returns the same version.
 	// The document of a run is removed with its summary; a new version is signalled with
-	// [SignalRun]. Errors: [ErrConflict] if the stored version is not p.IfVersion;
+	// [signals.Run]. Errors: [ErrConflict] if the stored version is not p.IfVersion;
 	// [ErrRunNotFound], [ErrRunFinished], [ErrOutOfMemory]. With these errors nothing is written.
 	WriteConfiguration(ctx context.Context, p ConfigurationWrite) (int64, error)
 

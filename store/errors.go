@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // Errors of the contract. A Store returns them wrapped or plain; callers use
@@ -200,8 +202,8 @@ func RenameFields(err error, rename func(field string) string) error {
 // JobExistsError is returned by StartRun while the job has an active run, and for the name of a
 // declared job, because its declaration says how its runs start. It matches [ErrJobExists].
 type JobExistsError struct {
-	Active   RunID   // the active run; its Number is 0 if none is active
-	Declared JobType // the type of a declared job; otherwise empty
+	Active   RunID            // the active run; its Number is 0 if none is active
+	Declared statuses.JobType // the type of a declared job; otherwise empty
 }
 
 // Error implements error. It says how to start a run of a declared job.
@@ -211,9 +213,9 @@ func (e *JobExistsError) Error() string {
 		active = fmt.Sprintf("; its active run is %d", e.Active.Number)
 	}
 	switch e.Declared {
-	case JobPeriodic:
+	case statuses.JobPeriodic:
 		return fmt.Sprintf("job %q is declared as periodic: use TriggerNow to begin a run%s", e.Active.Job, active)
-	case JobStanding:
+	case statuses.JobStanding:
 		return fmt.Sprintf(
 			"job %q is declared as standing: use Ensure or Enable to begin its run%s", e.Active.Job, active,
 		)

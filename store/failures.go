@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
@@ -55,29 +56,13 @@ func (r FailingRun) Compare(other FailingRun) int {
 // Behind reports whether a run comes after another one, or that is zero. It is for implementers.
 func (r FailingRun) Behind(other FailingRun) bool { return other.Last.IsZero() || r.Compare(other) > 0 }
 
-// RedoAction is what RedoFailures does.
-type RedoAction string
-
-// The actions of RedoFailures.
-const (
-	RedoRetry   RedoAction = "retry"    // the failed tasks that are selected wait again
-	RedoDiscard RedoAction = "discard"  // they count as cancelled
-	RedoAccept  RedoAction = "accept"   // all failures, or the hook that gave up, no longer hold the run
-	RedoPostJob RedoAction = "post-job" // the post-job hook that gave up waits again
-)
-
-func (a RedoAction) known() bool { return a.Moves() || a == RedoAccept || a == RedoPostJob }
-
-// Moves reports whether the action moves failures. It is for implementers.
-func (a RedoAction) Moves() bool { return a == RedoRetry || a == RedoDiscard }
-
 // RedoParams retry, discard or accept failures of an active run. They belong to a producer stream.
 type RedoParams struct {
 	Partition int
 	Stream    string
 	Number    int64
 	Run       RunID
-	Action    RedoAction
+	Action    actions.Redo
 	IDs       []string // of the tasks; empty for all
 	Kinds     []string // of the tasks; empty for all
 	After     int64    // only failures with a place above it
@@ -94,7 +79,7 @@ func (p *RedoParams) Validate() error {
 	f.name("Stream", p.Stream)
 	f.check(validateNumber(p.Number), "")
 	f.check(p.Run.validate(), "")
-	f.add(!p.Action.known(), "Action", "is unknown")
+	f.add(!p.Action.Known(), "Action", "is unknown")
 	f.check(validateNames("Kinds", p.Kinds), "")
 	for i, id := range p.IDs {
 		f.at(i, RenameFields(ValidateTaskID(id), func(string) string { return "" }), "IDs[%d]")

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // Jobs keeps the definitions of declared jobs, and the number of the last run of each job. A job
@@ -14,7 +16,7 @@ type Jobs interface {
 	// EnsureJob declares a periodic or standing job, or updates its definition if p.Revision is at
 	// least the stored one and the definition differs. A repeat changes nothing. Error:
 	// [ErrJobExists] if a single-pass job of that name has an active run.
-	EnsureJob(ctx context.Context, p EnsureParams) (EnsureResult, error)
+	EnsureJob(ctx context.Context, p EnsureParams) (verdicts.Ensure, error)
 
 	// SetJobDisabled sets or clears the flag that keeps a declared job from starting. A repeat
 	// changes nothing. A periodic job has no due time while it is disabled, and gets a new one
@@ -43,7 +45,7 @@ type Jobs interface {
 // EnsureParams declares a job.
 type EnsureParams struct {
 	Job        string
-	Type       JobType // JobStanding or JobPeriodic
+	Type       statuses.JobType // statuses.JobStanding or statuses.JobPeriodic
 	Definition []byte
 	Revision   int64
 	// Schedule of a periodic job, encoded by the caller. If it differs from the stored one, the job
@@ -56,22 +58,11 @@ type EnsureParams struct {
 func (p *EnsureParams) Validate() error {
 	var f faults
 	f.check(ValidateJobName(p.Job), "")
-	f.add(p.Type != JobStanding && p.Type != JobPeriodic, "Type", "is neither standing nor periodic")
+	f.add(p.Type != statuses.JobStanding && p.Type != statuses.JobPeriodic, "Type", "is neither standing nor periodic")
 	f.add(len(p.Definition) > bounds.MaxDefinitionLen, "Definition", "is longer than 4 MiB")
 	f.add(len(p.Schedule) > bounds.MaxDefinitionLen, "Schedule", "is longer than 4 MiB")
 	return f.err()
 }
-
-// EnsureResult says what EnsureJob did.
-type EnsureResult string
-
-// The results of EnsureJob.
-const (
-	EnsureCreated   EnsureResult = "created"
-	EnsureUpdated   EnsureResult = "updated"
-	EnsureUnchanged EnsureResult = "unchanged"
-	EnsureKept      EnsureResult = "kept" // a higher revision is stored
-)
 
 // ListParams asks for a page of jobs.
 type ListParams struct {
@@ -80,7 +71,7 @@ type ListParams struct {
 	ByChange  bool   // most recently changed first
 	Behind    Place  // with ByChange, in place of After: Behind of the page before; zero for the first page
 	// Statuses asks for jobs whose newest run is in one of these; none means all jobs.
-	Statuses []Status
+	Statuses []statuses.Status
 	Periodic bool // only periodic jobs; by name, they are found without reading others
 	Details  bool // also Args, Headers, Counters, Result and Reporting of the runs
 	Limit    int  // at most this many; 1 to MaxPage
@@ -97,7 +88,7 @@ func (p *ListParams) Validate() error {
 
 // Match reports whether a job belongs to the listing. It is for implementers.
 func (p *ListParams) Match(e *JobEntry) bool {
-	return (!p.Periodic || e.Job.Type == JobPeriodic) &&
+	return (!p.Periodic || e.Job.Type == statuses.JobPeriodic) &&
 		(len(p.Statuses) == 0 || e.Run != nil && slices.Contains(p.Statuses, e.Run.Status))
 }
 

@@ -3,13 +3,15 @@ package store
 import (
 	"context"
 	"time"
+
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // QueueRecord is the ledger of one route in one partition. Hooks are not in it.
 type QueueRecord struct {
 	Route Route
 
-	// How many tasks there are now. Each is where [Runs.Tasks] lists it; see [TaskStatus]. One that
+	// How many tasks there are now. Each is where [Runs.Tasks] lists it; see [statuses.TaskStatus]. One that
 	// has expired is counted where it was, until a worker fetches it.
 	Waiting  int64
 	Held     int64
@@ -45,14 +47,14 @@ func (q *QueueRecord) Enter(f Figures) {
 
 // Attempted counts an attempt that ended with a verdict. cancels says that its run is
 // stopping, or that its cancellation was requested: then it is not made again.
-func (f *Figures) Attempted(v Verdict, cancels bool) {
+func (f *Figures) Attempted(v verdicts.Verdict, cancels bool) {
 	switch {
-	case v == VerdictRelease:
-	case v == VerdictSuccess:
+	case v == verdicts.Release:
+	case v == verdicts.Success:
 		f.Succeeded++
-	case v == VerdictFail:
+	case v == verdicts.Fail:
 		f.Failed++
-	case v == VerdictRetry && !cancels:
+	case v == verdicts.Retry && !cancels:
 		f.Retried++
 	default:
 		f.Other++

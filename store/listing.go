@@ -8,23 +8,13 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
-
-// ActiveStatuses and FinalStatuses are all statuses of runs that have not ended, and of runs that
-// have.
-var (
-	ActiveStatuses = []Status{StatusStarting, StatusRunning, StatusFinishing, StatusStopping}
-	FinalStatuses  = []Status{StatusSucceeded, StatusFailed, StatusStopped, StatusSkipped}
-)
-
-func (s Status) valid() bool {
-	return slices.Contains(ActiveStatuses, s) || slices.Contains(FinalStatuses, s)
-}
 
 // RunsParams ask for a page of the runs of one partition.
 type RunsParams struct {
 	Partition int
-	Statuses  []Status          // only runs in one of these; none means all
+	Statuses  []statuses.Status // only runs in one of these; none means all
 	Job       string            // only runs of this job, in the order of their numbers; "" for all
 	Prefix    string            // only runs of jobs whose name begins so
 	Set       string            // only runs of this handler set; "" for all
@@ -79,10 +69,10 @@ type RunEntry struct {
 	Place Place // After of the page that begins behind this run
 }
 
-func validateStatuses(statuses []Status) error {
+func validateStatuses(statuses []statuses.Status) error {
 	var f faults
 	for i, s := range statuses {
-		f.add(!s.valid(), fmt.Sprintf("Statuses[%d]", i), "is unknown")
+		f.add(!s.Valid(), fmt.Sprintf("Statuses[%d]", i), "is unknown")
 	}
 	return f.err()
 }
@@ -146,9 +136,9 @@ func hasLabels(labels, wanted map[string]string) bool {
 // discards or accepts its failures, or repeats or accepts its post-job hook.
 func (r *RunRecord) Failing() bool {
 	switch r.Status {
-	case StatusStarting, StatusRunning:
+	case statuses.Starting, statuses.Running:
 		return r.OnFailure == OnFailureHold && r.Counts.Failed > 0
-	case StatusFinishing:
+	case statuses.Finishing:
 		return r.OnFailure != OnFailureEnd && r.HookError != ""
 	}
 	return false
@@ -156,5 +146,5 @@ func (r *RunRecord) Failing() bool {
 
 // Held reports whether only [HoldFailures] keeps the run from going on: nothing else is left.
 func (r *RunRecord) Held() bool {
-	return r.Failing() && r.Status != StatusStarting && r.Counts.Remaining() == 0 && r.Holds == 0
+	return r.Failing() && r.Status != statuses.Starting && r.Counts.Remaining() == 0 && r.Holds == 0
 }

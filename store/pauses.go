@@ -156,12 +156,12 @@ func (s *PauseSet) find(scope PauseScope) (at int, is bool) {
 // learn of a change also if they miss its signal. A server that loses acknowledged writes can lose
 // a pause; another Pause restores it.
 type Pauses interface {
-	// Pause pauses a scope in a partition and signals [SignalPause]. If the scope is paused already,
+	// Pause pauses a scope in a partition and signals [signals.Pause]. If the scope is paused already,
 	// it gets the new By and Reason and keeps its Since; so a repeat is harmless. p.Since is ignored.
 	// Error: [ErrTooManyPauses].
 	Pause(ctx context.Context, partition int, p Pause) error
 
-	// Resume ends the pause of exactly this scope and signals [SignalPause]. Tasks that another pause
+	// Resume ends the pause of exactly this scope and signals [signals.Pause]. Tasks that another pause
 	// covers still wait. If the scope is not paused, nothing changes.
 	Resume(ctx context.Context, partition int, scope PauseScope) error
 

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // This file corrects some parameters before a backend sees them, where it would not help to refuse
@@ -13,24 +15,24 @@ import (
 // verdictOf returns the verdict to apply. A hook that was settled with a verdict for tasks still
 // begins or ends its run. A cancelled hook is given back, so that a run never waits for a hook that
 // no worker holds.
-func verdictOf(o *Outcome) Verdict {
+func verdictOf(o *Outcome) verdicts.Verdict {
 	v := o.Verdict
 	switch o.Lease.Lane.Route.Kind {
 	case KindPreJob:
 		switch v {
-		case VerdictSuccess:
-			return VerdictBegin
-		case VerdictFail, VerdictStopRun:
-			return VerdictAbort
-		case VerdictCancel, VerdictHookDone:
-			return VerdictRelease
+		case verdicts.Success:
+			return verdicts.Begin
+		case verdicts.Fail, verdicts.StopRun:
+			return verdicts.Abort
+		case verdicts.Cancel, verdicts.HookDone:
+			return verdicts.Release
 		}
 	case KindPostJob:
 		switch v {
-		case VerdictSuccess, VerdictFail, VerdictStopRun:
-			return VerdictHookDone
-		case VerdictCancel, VerdictBegin, VerdictSkip, VerdictAbort:
-			return VerdictRelease
+		case verdicts.Success, verdicts.Fail, verdicts.StopRun:
+			return verdicts.HookDone
+		case verdicts.Cancel, verdicts.Begin, verdicts.Skip, verdicts.Abort:
+			return verdicts.Release
 		}
 	}
 	return v

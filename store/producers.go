@@ -29,8 +29,8 @@ type Producers interface {
 	// its fence: of two calls one moves it. The last failure that is moved takes RunRecord.Error with
 	// it. Runs that are starting or running accept the call; others answer as Enqueue does.
 	//
-	// With [RedoAccept] no failure moves, but all of them, and later ones, no longer hold a run with
-	// [OnFailureHold]. With [RedoPostJob] its post-job hook that gave up waits again, begins anew, and
+	// With [actions.RedoAccept] no failure moves, but all of them, and later ones, no longer hold a run with
+	// [OnFailureHold]. With [actions.RedoPostJob] its post-job hook that gave up waits again, begins anew, and
 	// RunRecord.HookError is empty again. Accepting a hook that gave up ends the run. Of two such
 	// calls one has an effect. To accept what was accepted changes nothing; any other call for a run
 	// that nothing holds so gets [ErrNotHeld].

@@ -2,13 +2,12 @@ package store
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/rollcall-go/rollcall/internal/printable"
-	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // RunID identifies a run: its job, and a number. Numbers grow and never repeat, even after the data
@@ -158,48 +157,14 @@ func (c Counts) Done() int64 { return c.Succeeded + c.Failed + c.Cancelled }
 // Balanced reports whether the equation of promise P2 holds.
 func (c Counts) Balanced() bool { return c.Total == c.Remaining()+c.Done() }
 
-// Status is the state of a run. The state machine is drawn in ARCHITECTURE.md.
-type Status string
-
-// The states of a run.
-const (
-	StatusStarting  Status = "starting"  // the pre-job hook has not completed; no task has started
-	StatusRunning   Status = "running"   // tasks run, or the run is open, held or paused
-	StatusFinishing Status = "finishing" // every task has ended; the post-job hook has not completed
-	StatusStopping  Status = "stopping"  // stopped; some handlers still run
-	StatusSucceeded Status = "succeeded" // final: every task succeeded
-	StatusFailed    Status = "failed"    // final: a task, or the pre-job hook, failed
-	StatusStopped   Status = "stopped"   // final: ended by Stop or CancelJob
-	StatusSkipped   Status = "skipped"   // final: the pre-job hook skipped the run
-)
-
-// Final reports whether the status never changes again.
-func (s Status) Final() bool {
-	switch s {
-	case StatusSucceeded, StatusFailed, StatusStopped, StatusSkipped:
-		return true
-	}
-	return false
-}
-
 // HoldOpen is the name of the hold that keeps an open run from finishing. Sealing the run removes
 // it.
 const HoldOpen = "open"
 
-// JobType says how the runs of a job start.
-type JobType string
-
-// The types of job.
-const (
-	JobSinglePass JobType = "single-pass" // each run is started by a call of Start
-	JobStanding   JobType = "standing"    // declared; has one open run that is never sealed
-	JobPeriodic   JobType = "periodic"    // declared; a schedule starts its runs
-)
-
 // JobRecord is what is stored of a job, without its runs.
 type JobRecord struct {
 	Name       string
-	Type       JobType
+	Type       statuses.JobType
 	Definition []byte // of a declared job, encoded by the layer above
 	Revision   int64  // of the definition
 	Disabled   bool   // stopped by name and not enabled again
@@ -226,8 +191,8 @@ type RunRecord struct {
 	Args        []byte // arguments of the run; every task can read them
 	Headers     map[string]string
 	Labels      map[string]string // see [ValidateLabels]
-	Status      Status
-	FinalStatus Status // while finishing: the final status that will be recorded
+	Status      statuses.Status
+	FinalStatus statuses.Status // while finishing: the final status that will be recorded
 	Counts      Counts
 	Counters    map[string]int64 // by name; nil if there are none: see ValueScope.InRecord
 	Retried     int64            // failed attempts that were tried again
@@ -339,22 +304,7 @@ type WorkerInfo struct {
 	Started     time.Time `json:"started"`
 	// Status is the one that the session begins with; in a record of a live session, the one that it
 	// has now. See [Sessions.SetWorkerStatus].
-	Status WorkerStatus `json:"status,omitempty"`
-}
-
-// WorkerStatus is what an operator has asked of a worker in a partition. The zero value is that of
-// a worker that fetches.
-type WorkerStatus string
-
-// The statuses of a worker.
-const (
-	WorkerActive   WorkerStatus = ""         // it fetches
-	WorkerQuiet    WorkerStatus = "quiet"    // it gets no more tasks, and goes on with those that run
-	WorkerDraining WorkerStatus = "draining" // likewise, and then it ends
-)
-
-func (s WorkerStatus) valid() bool {
-	return slices.Contains([]WorkerStatus{WorkerActive, WorkerQuiet, WorkerDraining}, s)
+	Status statuses.WorkerStatus `json:"status,omitempty"`
 }
 
 // LostSession is what a partition keeps of a session that a sweep ended, since its lease had run
@@ -369,19 +319,4 @@ type LostSession struct {
 	Heard time.Time
 	Ended time.Time // when the sweep ended it
 	Held  int       // deliveries that it held then
-}
-
-// KeepLost adds a record to those of a partition, newest first, and drops those that are too many
-// or too old. It is for implementers.
-func KeepLost(lost []LostSession, l LostSession) []LostSession {
-	l.Worker.Routes, l.Worker.Status = nil, WorkerActive
-	lost = append([]LostSession{l}, lost[:min(len(lost), bounds.MaxLost-1)]...)
-	return StillLost(lost, l.Ended)
-}
-
-// StillLost lists the records that are not too old. It is for implementers.
-func StillLost(lost []LostSession, now time.Time) []LostSession {
-	return slices.DeleteFunc(slices.Clone(lost), func(l LostSession) bool {
-		return now.Sub(l.Ended) > bounds.LostKept
-	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/damage"
 
 	"github.com/rollcall-go/rollcall/internal/printable"
 )
@@ -50,11 +51,11 @@ type RepairReport struct {
 
 // Damage is one inconsistency in the stored data.
 type Damage struct {
-	Type   DamageType `json:"type"`
-	Run    int64      `json:"run,omitempty"` // number of the run; 0 if it is not about a run
-	What   string     `json:"what"`          // names the record
-	Detail string     `json:"detail"`        // what is wrong with it, and what fixes it
-	Mended bool       `json:"mended"`        // false in a dry run, or if the damage was gone before it could be fixed
+	Type   damage.Type `json:"type"`
+	Run    int64       `json:"run,omitempty"` // number of the run; 0 if it is not about a run
+	What   string      `json:"what"`          // names the record
+	Detail string      `json:"detail"`        // what is wrong with it, and what fixes it
+	Mended bool        `json:"mended"`        // false in a dry run, or if the damage was gone before it could be fixed
 }
 
 // String returns one line of text; characters that would break the line are escaped.
@@ -65,18 +66,3 @@ func (d Damage) String() string {
 	}
 	return printable.Text(fmt.Sprintf("%s: %s%s: %s", d.Type, d.What, about, d.Detail))
 }
-
-// DamageType says what is wrong.
-type DamageType string
-
-// The types of damage.
-const (
-	DamageRecord  DamageType = "record"  // a record is missing, has a wrong type, or has a field that cannot be read
-	DamageTask    DamageType = "task"    // a stored task cannot be decoded: it fails
-	DamageCounts  DamageType = "counts"  // counters disagree with what is stored
-	DamageIndex   DamageType = "index"   // a record is missing in its index
-	DamageSession DamageType = "session" // a session holds tasks and has no lease that could end
-	DamageHook    DamageType = "hook"    // a hook is due, but its task is lost
-	DamageState   DamageType = "state"   // a run should have ended
-	DamageOrphan  DamageType = "orphan"  // a record belongs to a run or session that is gone
-)

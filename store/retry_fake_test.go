@@ -5,11 +5,12 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 func (s *scripted) Ping(ctx context.Context) error { return s.call(ctx) }
 
-func (s *scripted) EnsureJob(ctx context.Context, _ store.EnsureParams) (store.EnsureResult, error) {
+func (s *scripted) EnsureJob(ctx context.Context, _ store.EnsureParams) (verdicts.Ensure, error) {
 	return "", s.call(ctx)
 }
 

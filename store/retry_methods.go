@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // gone returns success if a repeated removal finds nothing: an earlier attempt removed it.
@@ -58,8 +60,8 @@ func (r *front) Ping(ctx context.Context) error {
 	return repeatErr(ctx, r, "Ping", nil, r.Store.Ping)
 }
 
-func (r *front) EnsureJob(ctx context.Context, p EnsureParams) (EnsureResult, error) {
-	return repeat(ctx, r, "EnsureJob", p.Validate(), func(ctx context.Context) (EnsureResult, error) {
+func (r *front) EnsureJob(ctx context.Context, p EnsureParams) (verdicts.Ensure, error) {
+	return repeat(ctx, r, "EnsureJob", p.Validate(), func(ctx context.Context) (verdicts.Ensure, error) {
 		return r.Store.EnsureJob(ctx, p)
 	})
 }

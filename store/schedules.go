@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // Schedules starts the runs of periodic jobs. The caller computes due times, because a store knows
@@ -52,12 +53,6 @@ func (p *PostponeParams) Validate() error {
 	f.add(len(p.Problem) > bounds.MaxProblemLen, "Problem", "is longer than 1 KiB")
 	f.add(!utf8.ValidString(p.Problem), "Problem", "is not valid UTF-8")
 	return f.err()
-}
-
-// PostponedUntil returns when Promote returns a job again that has had a problem since then.
-// Implementations call it.
-func PostponedUntil(since, now time.Time) time.Time {
-	return now.Add(min(max(now.Sub(since), bounds.PostponeFirst), bounds.PostponeLast))
 }
 
 // FireParams are the parameters of FireRun.
@@ -119,21 +114,9 @@ func (p *FireParams) Following(now time.Time) time.Time {
 	return time.Time{}
 }
 
-// FireVerdict says what FireRun did.
-type FireVerdict string
-
-// The verdicts of FireRun.
-const (
-	FireStarted FireVerdict = "started" // the run was started, by this call or an earlier one
-	FireSkipped FireVerdict = "skipped" // a run is active: the due time was skipped
-	FireWaiting FireVerdict = "waiting" // a run is active, or the partition is read-only: the due time stays
-	FireMoved   FireVerdict = "moved"   // the job is due at another time, or was changed: read it again
-	FireEarly   FireVerdict = "early"   // the store's clock has not reached the due time, or has passed all of Next
-)
-
 // FireReply is the result of FireRun.
 type FireReply struct {
-	Verdict FireVerdict
+	Verdict verdicts.Fire
 	Run     RunID     // that was started, or that is active; zero otherwise
 	Now     time.Time // the store's clock
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store/histogram"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // SessionID names a session of a worker in one partition.
@@ -52,7 +54,7 @@ type Sessions interface {
 
 	// Heartbeat extends the session's lease and reads the states of runs. p.Running replaces the
 	// running tasks of the heartbeat before, also in Reporting of runs that are running or stopping. A
-	// change of Reporting is signalled with [SignalProgress]. Error: [ErrLeaseLost] if the session is
+	// change of Reporting is signalled with [signals.Progress]. Error: [ErrLeaseLost] if the session is
 	// gone.
 	Heartbeat(ctx context.Context, p HeartbeatParams) (HeartbeatReply, error)
 
@@ -63,8 +65,8 @@ type Sessions interface {
 	Held(ctx context.Context, s SessionID, except map[Lease]bool) ([]Delivery, error)
 
 	// SetWorkerStatus gives a session a status, in place of [WorkerInfo].Status. While it is not
-	// [WorkerActive], a fetch of the session leases no task; a repeat of an earlier fetch still
-	// returns what that one leased. Heartbeats return it, and [SignalWorker] says that it was given.
+	// [statuses.WorkerActive], a fetch of the session leases no task; a repeat of an earlier fetch still
+	// returns what that one leased. Heartbeats return it, and [signals.Worker] says that it was given.
 	// It ends with the session. Repeats are harmless. Error: [ErrLeaseLost] if the session is gone.
 	SetWorkerStatus(ctx context.Context, p WorkerStatusParams) error
 
@@ -170,45 +172,15 @@ type RouteTimes struct {
 // Plus returns the sum of two pairs. They do not change.
 func (t Times) Plus(o Times) Times { return Times{t.Wait.Plus(o.Wait), t.Run.Plus(o.Run)} }
 
-func (t Times) empty() bool { return len(t.Wait)+len(t.Run) == 0 }
-
-// Verdict is the result of a delivery.
-type Verdict uint8
-
-// The verdicts. Those from VerdictBegin on are for deliveries of hooks.
-const (
-	VerdictSuccess  Verdict = iota + 1 // succeeded; its children become visible
-	VerdictRetry                       // failed, and is tried again after Delay; counts as retried
-	VerdictSnooze                      // is tried again after Delay; not counted as an attempt
-	VerdictFail                        // failed for good
-	VerdictCancel                      // ended by a stop or a request, or because it expired
-	VerdictRelease                     // given back unchanged, to the front of its lane, in the order of the leases
-	VerdictStopRun                     // asks to stop its run; the task itself is cancelled
-	VerdictBegin                       // the pre-job hook passed: the root task becomes visible
-	VerdictSkip                        // the pre-job hook skipped the run: it ends as skipped
-	VerdictAbort                       // the pre-job hook failed for good: the run ends as failed
-	VerdictHookDone                    // the post-job hook completed, or failed for good with Error: the run ends
-)
-
-var verdictNames = [...]string{
-	"lost", "success", "retry", "snooze", "fail", "cancel", "release", "stop run", "begin", "skip", "abort", "hook done",
-}
-
-// String returns the name of the verdict in lower case, for example "success". For zero, which is
-// not a verdict, it returns "lost".
-func (v Verdict) String() string {
-	if int(v) < len(verdictNames) {
-		return verdictNames[v]
-	}
-	return "unknown"
-}
+// Empty reports whether nothing was counted.
+func (t Times) Empty() bool { return len(t.Wait)+len(t.Run) == 0 }
 
 // Outcome reports the end of one delivery. While the run is stopping, every verdict except success
 // and failure counts as cancelled, and children are dropped. After a request to cancel the task,
 // Retry, Snooze and Release count as cancelled; see [TaskChanges].
 type Outcome struct {
 	Lease   Lease
-	Verdict Verdict
+	Verdict verdicts.Verdict
 	// Task is the delivery's task, in the form in which it is stored again or kept as a failure. For
 	// Retry, Snooze and Release, the fields Retry, Snoozes and Attempts have their new
 	// values.
@@ -236,7 +208,7 @@ type Outcome struct {
 	Writes []Write
 	// Result is JSON of at most [bounds.MaxResultLen] bytes, or nil for none. With the success of a
 	// task it becomes the result of that task, in the same step, also while the run is stopping; see
-	// [Runs].Results. With VerdictHookDone it becomes the result of the run. Any other verdict drops
+	// [Runs].Results. With verdicts.HookDone it becomes the result of the run. Any other verdict drops
 	// it.
 	Result []byte
 	// Keep says how long and how many results of tasks are kept.
@@ -309,15 +281,15 @@ type HeartbeatReply struct {
 	Runs    []RunSignal // the states of Runs
 	// Cancelled are the leases of the session with a request to cancel the task; see [TaskChanges].
 	Cancelled []Lease
-	SweepDue  bool         // the worker should call Sweep: the last one is some seconds ago
-	Pauses    int64        // the version of the pauses; see [PauseSet]
-	Status    WorkerStatus // of the session: see SetWorkerStatus
+	SweepDue  bool                  // the worker should call Sweep: the last one is some seconds ago
+	Pauses    int64                 // the version of the pauses; see [PauseSet]
+	Status    statuses.WorkerStatus // of the session: see SetWorkerStatus
 }
 
 // WorkerStatusParams give the session of a worker a status.
 type WorkerStatusParams struct {
 	Session SessionID
-	Status  WorkerStatus
+	Status  statuses.WorkerStatus
 	Worker  string // for the audit: up to [bounds.MaxNoteLen] bytes
 }
 
@@ -325,7 +297,7 @@ type WorkerStatusParams struct {
 // status is empty.
 type RunSignal struct {
 	Run      RunID
-	Status   Status
+	Status   statuses.Status
 	Graceful bool // while stopping: handlers may finish
 	Overdue  bool // it was stopped at its deadline
 	// Configured identifies the last change of the run's own configuration, as in [Delivery]; 0 if it

@@ -35,6 +35,10 @@
 //
 // There is one optional interface, [CompleteSignals].
 //
+// Enumerations have packages of their own: statuses, verdicts, signals, actions and damage. Package
+// bounds has the limits of all parameters. Package rules has what every store decides alike, for
+// those who write one.
+//
 // Package storetest holds the conformance suite that any Store must pass. The shortest complete
 // Store is package [github.com/rollcall-go/rollcall/internal/filestore], which keeps its state in a
 // file: read it first.

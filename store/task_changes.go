@@ -2,10 +2,9 @@ package store
 
 import (
 	"context"
-	"slices"
 	"time"
 
-	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // TaskChanges cancels and reschedules single tasks. Each change is one atomic step, which decides
@@ -30,7 +29,7 @@ type TaskChanges interface {
 	// A run remembers its last [bounds.CancelsKept] cancellations by ID. If the end is reached, and
 	// the ID is one of these, the reply has the same Change again. So a repeat is harmless: also if it
 	// finds that the task has moved, and if the first call has ended the run. If a rescheduled task
-	// has become due meanwhile, a repeat answers [ChangeNotDelayed].
+	// has become due meanwhile, a repeat answers [verdicts.ChangeNotDelayed].
 	//
 	// Errors: [ErrRunNotFound]; a [*FieldError] for a cursor that no page gave.
 	ChangeTask(ctx context.Context, p ChangeTaskParams) (ChangeTaskReply, error)
@@ -61,47 +60,12 @@ func (p *ChangeTaskParams) Validate() error {
 
 // ChangeTaskReply says what became of the task.
 type ChangeTaskReply struct {
-	Change TaskChange // "" if it was not found so far
-	Next   string     // Cursor of the next call; "" if there is nothing more to look at
+	Change verdicts.Change // "" if it was not found so far
+	Next   string          // Cursor of the next call; "" if there is nothing more to look at
 }
-
-// TaskChange is what ChangeTask did.
-type TaskChange string
-
-// What ChangeTask does.
-const (
-	ChangeCancelled   TaskChange = "cancelled"   // it will not run, and counts as cancelled
-	ChangeRequested   TaskChange = "requested"   // its attempt is the last one
-	ChangeRescheduled TaskChange = "rescheduled" // it waits for the new time
-	ChangeNotDelayed  TaskChange = "not delayed" // it does not wait for a time; nothing was changed
-)
 
 // Cancellation is what a run remembers of a cancelled task.
 type Cancellation struct {
 	ID     string
-	Change TaskChange // ChangeCancelled or ChangeRequested
-}
-
-// KeepCancellation adds a cancellation to those of a run, and drops the oldest if they are too
-// many. It is for implementers.
-func KeepCancellation(kept []Cancellation, c Cancellation) []Cancellation {
-	kept = slices.DeleteFunc(kept, func(k Cancellation) bool { return k.ID == c.ID })
-	return append(kept[max(0, len(kept)-bounds.CancelsKept+1):], c)
-}
-
-// KeptCancellation is what a run remembers of the cancellation of an ID; "" if nothing. It is for
-// implementers.
-func KeptCancellation(kept []Cancellation, id string) TaskChange {
-	for _, c := range kept {
-		if c.ID == id {
-			return c.Change
-		}
-	}
-	return ""
-}
-
-// Cancels reports whether an outcome cancels a task whose cancellation was requested. It is for
-// implementers.
-func (v Verdict) Cancels() bool {
-	return v == VerdictRetry || v == VerdictSnooze || v == VerdictRelease
+	Change verdicts.Change // verdicts.ChangeCancelled or verdicts.ChangeRequested
 }

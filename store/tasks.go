@@ -4,40 +4,16 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
-
-// TaskStatus says where a task is that has not succeeded and was not cancelled.
-type TaskStatus string
-
-// Where tasks are. Each is one of the [Counts]: waiting and held tasks are Pending, delayed and
-// retrying ones Delayed. An expired task is Pending or Delayed until a worker fetches it, which
-// counts it as Cancelled.
-const (
-	TaskWaiting  TaskStatus = "waiting"  // a worker may fetch it
-	TaskHeld     TaskStatus = "held"     // it, or its run, is paused, or the pre-job hook has not passed
-	TaskDelayed  TaskStatus = "delayed"  // waits for a time: it was enqueued so, or snoozed
-	TaskRetrying TaskStatus = "retrying" // waits for a time, after an attempt that failed
-	TaskRunning  TaskStatus = "running"  // a worker has it, and runs it or is about to
-	TaskExpired  TaskStatus = "expired"  // waits, but it is too late to begin it; see [Task.Expired]
-	TaskFailed   TaskStatus = "failed"   // for good; see [Failure]
-)
-
-// valid reports whether it is one of the constants.
-func (s TaskStatus) valid() bool {
-	switch s {
-	case TaskWaiting, TaskHeld, TaskDelayed, TaskRetrying, TaskRunning, TaskExpired, TaskFailed:
-		return true
-	}
-	return false
-}
 
 // TasksParams ask for a page of the tasks of a run.
 type TasksParams struct {
 	Run    RunID
-	Status TaskStatus // only those; "" for all
-	Queue  string     // only those of the queue; "" for all
-	Set    string     // only those of the handler set; "" for all
-	Kind   string     // only those of the kind; "" for all
+	Status statuses.TaskStatus // only those; "" for all
+	Queue  string              // only those of the queue; "" for all
+	Set    string              // only those of the handler set; "" for all
+	Kind   string              // only those of the kind; "" for all
 	// ID asks for one task: the listing ends with the first one that has it, and may begin where that
 	// most likely is. "" for all.
 	ID string
@@ -55,7 +31,7 @@ type TasksParams struct {
 func (p *TasksParams) Validate() error {
 	var f faults
 	f.check(p.Run.validate(), "")
-	f.add(p.Status != "" && !p.Status.valid(), "Status", "is unknown")
+	f.add(p.Status != "" && !p.Status.Valid(), "Status", "is unknown")
 	for _, name := range []struct{ field, name string }{{"Queue", p.Queue}, {"Set", p.Set}, {"Kind", p.Kind}} {
 		if name.name != "" {
 			f.name(name.field, name.name)
@@ -78,7 +54,7 @@ type TasksReply struct {
 // TaskRecord is what is stored of one task.
 type TaskRecord struct {
 	Route  Route
-	Status TaskStatus
+	Status statuses.TaskStatus
 	Task   Task
 	// Since is when the attempt of a running task began, as of the last heartbeat of its worker; zero
 	// if that did not name it yet. Of a failed task it is when it failed; otherwise it is zero.

@@ -4,6 +4,9 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 var (
@@ -23,7 +26,7 @@ var (
 // valid are parameters of every method that every Store accepts.
 var valid = map[string][]any{
 	"Ping":           {},
-	"EnsureJob":      {store.EnsureParams{Job: "job", Type: store.JobStanding}},
+	"EnsureJob":      {store.EnsureParams{Job: "job", Type: statuses.JobStanding}},
 	"SetJobDisabled": {"job", true},
 	"Job":            {"job"},
 	"ListJobs":       {store.ListParams{Limit: 1}},
@@ -37,7 +40,7 @@ var valid = map[string][]any{
 	"StopRun":        {store.StopParams{Run: validRun}},
 	"SetRunPaused":   {validRun, true},
 	"Failures":       {store.FailuresParams{Run: validRun, Limit: 1}},
-	"RedoFailures":   {store.RedoParams{Stream: "stream", Number: 1, Run: validRun, Action: store.RedoRetry, Limit: 1}},
+	"RedoFailures":   {store.RedoParams{Stream: "stream", Number: 1, Run: validRun, Action: actions.RedoRetry, Limit: 1}},
 	"FailingRuns":    {store.FailingRunsParams{Limit: 1}},
 	"Results":        {store.ResultsParams{Run: validRun, Limit: 1}},
 	"Tasks":          {store.TasksParams{Run: validRun, Limit: 1}},
@@ -59,7 +62,7 @@ var valid = map[string][]any{
 		},
 	},
 	"Settle": {
-		store.SettleParams{Session: validSession, Number: 1, Outcomes: []store.Outcome{{Lease: validLease, Verdict: store.VerdictSuccess}}},
+		store.SettleParams{Session: validSession, Number: 1, Outcomes: []store.Outcome{{Lease: validLease, Verdict: verdicts.Success}}},
 	},
 	"Stage":                 {store.StageParams{Session: validSession, Lease: validLease, Route: validRoute}},
 	"Heartbeat":             {store.HeartbeatParams{Session: validSession, Lease: time.Second, Runs: []store.RunID{validRun}}},

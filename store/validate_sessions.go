@@ -7,6 +7,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/histogram"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // Validate returns a [*FieldError] for each bad field, joined.
@@ -26,7 +27,7 @@ func validateSession(id SessionID, info WorkerInfo, lease time.Duration) error {
 	f.add(len(info.Version) > bounds.MaxVersionLen, "Info.Version", "is longer than 128 bytes")
 	f.check(validateRoutes("Info.Routes", info.Routes), "")
 	f.check(ValidateTime("Info.Started", info.Started), "")
-	f.add(!info.Status.valid(), "Info.Status", "is not that of a worker")
+	f.add(!info.Status.Valid(), "Info.Status", "is not that of a worker")
 	f.add(lease <= 0, "Lease", "is not positive")
 	return f.err()
 }
@@ -35,7 +36,7 @@ func validateSession(id SessionID, info WorkerInfo, lease time.Duration) error {
 func (p *WorkerStatusParams) Validate() error {
 	var f faults
 	f.check(p.Session.validate(), "")
-	f.add(!p.Status.valid(), "Status", "is not that of a worker")
+	f.add(!p.Status.Valid(), "Status", "is not that of a worker")
 	f.check(ValidateNote("Worker", p.Worker), "")
 	return f.err()
 }
@@ -138,12 +139,12 @@ func (c *itemCheck) lease(l *Lease) error {
 }
 
 func (o *Outcome) validate(items *itemCheck) error {
-	if o.Verdict == VerdictSuccess && o.bringsNothing() {
+	if o.Verdict == verdicts.Success && o.bringsNothing() {
 		return o.Task.validate()
 	}
 	var f faults
 	hook := !o.Lease.Lane.Route.Counted()
-	f.add(o.Verdict < VerdictSuccess || o.Verdict > VerdictHookDone || o.Verdict >= VerdictBegin && !hook,
+	f.add(o.Verdict < verdicts.Success || o.Verdict > verdicts.HookDone || o.Verdict >= verdicts.Begin && !hook,
 		"Verdict", "is not one that the task can have")
 	if err := o.Task.validate(); err != nil {
 		f.check(err, "")

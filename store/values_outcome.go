@@ -4,12 +4,13 @@ import (
 	"fmt"
 
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // Grows reports whether the outcome needs memory. If the store has none left, it refuses a
 // settlement with such an outcome, and accepts one without.
 func (o *Outcome) Grows() bool {
-	return o.Verdict == VerdictSuccess && len(o.Children)+len(o.Writes)+len(o.Result) > 0
+	return o.Verdict == verdicts.Success && len(o.Children)+len(o.Writes)+len(o.Result) > 0
 }
 
 // validateWrites reports all problems of the writes of an outcome, joined.
@@ -57,5 +58,5 @@ func (o *Outcome) commits(w *Write) error {
 func (o *Outcome) TaskResult() (TaskResult, bool) {
 	route := &o.Lease.Lane.Route
 	r := TaskResult{ID: o.Task.ID, Set: route.Set, Kind: route.Kind, Data: o.Result}
-	return r, o.Verdict == VerdictSuccess && len(o.Result) > 0
+	return r, o.Verdict == verdicts.Success && len(o.Result) > 0
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
-	"github.com/rollcall-go/rollcall/store/histogram"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // ActivityOptions select what [Manager.Activity] reads. Zero fields select everything.
@@ -22,47 +22,9 @@ type ActivityOptions struct {
 	Step time.Duration
 }
 
-// ActivitySeries is what was done of one kind of tasks in one queue, interval by interval.
-type ActivitySeries struct {
-	// Queue, Set and Kind are empty for the kinds that have no series of their own, together.
-	Queue  string          `json:"queue"`
-	Set    string          `json:"set"`
-	Kind   string          `json:"kind"`
-	Points []ActivityPoint `json:"points"` // one for each interval, also where nothing was done
-}
-
-// ActivityPoint is how much was done in an interval, as [states.Figures] count it.
-type ActivityPoint struct {
-	At        time.Time `json:"at"` // when the interval begins
-	Enqueued  int64     `json:"enqueued"`
-	Ended     int64     `json:"ended"` // attempts that ended in any way
-	Succeeded int64     `json:"succeeded"`
-	Failed    int64     `json:"failed"`
-	Retried   int64     `json:"retried"`
-	// Wait tells how long the tasks of these attempts were ready before they started, and Run how long
-	// the attempts took. Both may lack some of Ended: see [Manager.Activity].
-	Wait histogram.Histogram `json:"wait,omitempty"`
-	Run  histogram.Histogram `json:"run,omitempty"`
-}
-
-// Add adds what was done in another interval, or of another kind.
-func (p *ActivityPoint) Add(o ActivityPoint) {
-	p.Enqueued += o.Enqueued
-	p.Ended += o.Ended
-	p.Succeeded += o.Succeeded
-	p.Failed += o.Failed
-	p.Retried += o.Retried
-	p.Wait, p.Run = p.Wait.Plus(o.Wait), p.Run.Plus(o.Run)
-}
-
-// Idle reports whether nothing was done.
-func (p *ActivityPoint) Idle() bool {
-	return p.Enqueued == 0 && p.Ended == 0 && len(p.Wait)+len(p.Run) == 0
-}
-
-func activityPoint(h *store.HistoryPoint) ActivityPoint {
+func activityPoint(h *store.HistoryPoint) states.ActivityPoint {
 	f := &h.Figures
-	return ActivityPoint{
+	return states.ActivityPoint{
 		Enqueued: f.Enqueued, Ended: f.Succeeded + f.Failed + f.Retried + f.Other,
 		Succeeded: f.Succeeded, Failed: f.Failed, Retried: f.Retried, Wait: h.Wait, Run: h.Run,
 	}
@@ -97,7 +59,7 @@ const maxActivityPoints = 10_000
 // It makes a call for each 64 minutes, or 64 hours, to each partition. If some do not answer, it
 // has what the others have, and the error is a [*PartialError]. Nil options mean the last hour.
 // Error: a [*FieldError].
-func (m *Manager) Activity(ctx context.Context, opts *ActivityOptions) ([]ActivitySeries, error) {
+func (m *Manager) Activity(ctx context.Context, opts *ActivityOptions) ([]states.ActivitySeries, error) {
 	var o ActivityOptions
 	if opts != nil {
 		o = *opts
@@ -106,7 +68,7 @@ func (m *Manager) Activity(ctx context.Context, opts *ActivityOptions) ([]Activi
 	if err != nil {
 		return nil, fmt.Errorf("read the activity: %w", err)
 	}
-	parts := make([]map[store.Route][]ActivityPoint, m.store.Partitions())
+	parts := make([]map[store.Route][]states.ActivityPoint, m.store.Partitions())
 	err = m.inEveryPartition(ctx, false, func(ctx context.Context, partition int) (err error) {
 		parts[partition], err = o.read(ctx, m.store, store.HistoryParams{Partition: partition, Hours: hours})
 		return err
@@ -118,8 +80,8 @@ func (m *Manager) Activity(ctx context.Context, opts *ActivityOptions) ([]Activi
 }
 
 // activitySeries sums up what partitions have.
-func activitySeries(parts []map[store.Route][]ActivityPoint) []ActivitySeries {
-	all := make(map[store.Route][]ActivityPoint)
+func activitySeries(parts []map[store.Route][]states.ActivityPoint) []states.ActivitySeries {
+	all := make(map[store.Route][]states.ActivityPoint)
 	for _, part := range parts {
 		for route, points := range part {
 			if all[route] == nil {
@@ -131,11 +93,11 @@ func activitySeries(parts []map[store.Route][]ActivityPoint) []ActivitySeries {
 			}
 		}
 	}
-	series := make([]ActivitySeries, 0, len(all))
+	series := make([]states.ActivitySeries, 0, len(all))
 	for r, points := range all {
-		series = append(series, ActivitySeries{Queue: r.Queue, Set: r.Set, Kind: r.Kind, Points: points})
+		series = append(series, states.ActivitySeries{Queue: r.Queue, Set: r.Set, Kind: r.Kind, Points: points})
 	}
-	slices.SortFunc(series, func(a, b ActivitySeries) int {
+	slices.SortFunc(series, func(a, b states.ActivitySeries) int {
 		return cmp.Or(cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.Set, b.Set), cmp.Compare(a.Kind, b.Kind))
 	})
 	return series
@@ -177,8 +139,8 @@ func (o *ActivityOptions) complete(now time.Time) (hours bool, err error) {
 // to the interval that has the minute before.
 func (o *ActivityOptions) read(
 	ctx context.Context, s store.History, p store.HistoryParams,
-) (map[store.Route][]ActivityPoint, error) {
-	all := make(map[store.Route][]ActivityPoint)
+) (map[store.Route][]states.ActivityPoint, error) {
+	all := make(map[store.Route][]states.ActivityPoint)
 	from, to := o.From.Add(time.Minute), o.To.Add(time.Minute)
 	span := bounds.MaxHistorySpan * time.Minute
 	if p.Hours {
@@ -209,8 +171,8 @@ func (o *ActivityOptions) selects(r store.Route) bool {
 }
 
 // empty makes the points of a series.
-func (o *ActivityOptions) empty() []ActivityPoint {
-	points := make([]ActivityPoint, o.To.Sub(o.From)/o.Step)
+func (o *ActivityOptions) empty() []states.ActivityPoint {
+	points := make([]states.ActivityPoint, o.To.Sub(o.From)/o.Step)
 	for i := range points {
 		points[i].At = o.From.Add(time.Duration(i) * o.Step)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func ExampleManager_Activity() {
@@ -24,7 +25,7 @@ func ExampleManager_Activity() {
 		log.Fatal(err)
 	}
 	for _, s := range all {
-		var sum syncjob.ActivityPoint
+		var sum states.ActivityPoint
 		for _, p := range s.Points {
 			fmt.Println(s.Kind, p.At, p.Succeeded, "tasks succeeded in five minutes")
 			sum.Add(p)

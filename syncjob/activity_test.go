@@ -13,10 +13,11 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // total sums up the points of series.
-func total(all []syncjob.ActivitySeries) (sum syncjob.ActivityPoint) {
+func total(all []states.ActivitySeries) (sum states.ActivityPoint) {
 	for _, s := range all {
 		for _, p := range s.Points {
 			sum.Enqueued += p.Enqueued
@@ -61,7 +62,7 @@ func TestActivityTellsWhatWasDoneInEachInterval(t *testing.T) {
 		require.Equal(t, "default tree leaf", fmt.Sprint(all[0].Queue, " ", all[0].Set, " ", all[0].Kind))
 		require.Len(t, all[0].Points, 9)
 		for i, p := range all[0].Points {
-			want := syncjob.ActivityPoint{At: began.Add(time.Duration(i) * time.Minute).UTC()}
+			want := states.ActivityPoint{At: began.Add(time.Duration(i) * time.Minute).UTC()}
 			switch i {
 			case 1:
 				want.Enqueued, want.Ended, want.Succeeded, want.Failed, want.Retried = 8, 10, 6, 2, 2

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
@@ -17,7 +18,7 @@ type AuditOptions struct {
 	Job    string
 	Run    int64 // of the job
 	By     string
-	Action store.Action
+	Action actions.Action
 	Since  time.Time // entries of this time or later
 	Until  time.Time // entries before this time
 	After  string    // the Cursor of the last entry of the page before: older ones follow

@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/store/semaphore"
 	"github.com/rollcall-go/rollcall/syncjob"
@@ -97,7 +98,7 @@ func TestTheAuditTellsTheStoryOfEveryOperation(t *testing.T) {
 		require.Len(t, story(t, m, &syncjob.AuditOptions{Job: "mail"}), 10)
 		require.Len(t, story(t, m, &syncjob.AuditOptions{Job: "album", Run: r.Number()}), 7)
 		require.Equal(t, []string{"bob: configure tree (enough)"}, story(t, m, &syncjob.AuditOptions{By: "bob"}))
-		require.Len(t, story(t, m, &syncjob.AuditOptions{Action: store.ActionPause}), 3)
+		require.Len(t, story(t, m, &syncjob.AuditOptions{Action: actions.Pause}), 3)
 	})
 }
 

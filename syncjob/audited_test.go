@@ -14,11 +14,12 @@ import (
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
-	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/store/semaphore"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // operated are the types whose methods operators call.
@@ -77,7 +78,7 @@ func onJob(job string, call func(r *syncjob.Run, ctx context.Context) error, wan
 	}, want}
 }
 
-func onMany(call func(*syncjob.Manager, context.Context, *syncjob.BulkOptions) (syncjob.BulkResult, error), want ...string) operation {
+func onMany(call func(*syncjob.Manager, context.Context, *syncjob.BulkOptions) (states.BulkResult, error), want ...string) operation {
 	return operation{func(ctx context.Context, w *ward) error {
 		_, err := call(w.m, ctx, &syncjob.BulkOptions{All: true})
 		return err
@@ -315,7 +316,7 @@ func TestEachOperationLeavesItsEntries(t *testing.T) {
 						text += " " + e.Job
 					}
 					switch {
-					case e.Action == store.ActionStart && e.Subject != "": // the number of the run before
+					case e.Action == actions.Start && e.Subject != "": // the number of the run before
 						text += " again"
 					case e.Subject != "":
 						text += " " + e.Subject

@@ -25,53 +25,11 @@ type BulkOptions struct {
 	Rate int
 	// Progress is called after each job that is selected, and after each step of up to 256 failed
 	// tasks, on the goroutine of the call. It must not block for long. Defaults to none.
-	Progress func(BulkJob, BulkResult)
+	Progress func(states.BulkJob, states.BulkResult)
 	// Kinds selects failed tasks of these kinds, for RetryAll and DiscardAll. Defaults to all.
 	Kinds []string
 	// Graceful is that of [StopOptions], for StopAll.
 	Graceful bool
-}
-
-// BulkOutcome says what a call did, or would do, to one job.
-type BulkOutcome string
-
-// The outcomes.
-const (
-	BulkChanged BulkOutcome = "changed"
-	BulkAlready BulkOutcome = "already"     // it was so before
-	BulkPassed  BulkOutcome = "passed over" // there is nothing to do: for example, its run has ended
-	BulkFailed  BulkOutcome = "failed"      // see BulkJob.Error; whether it was changed may be unknown
-)
-
-// BulkJob is a job that was selected.
-type BulkJob struct {
-	Job string      `json:"job"`
-	Run int64       `json:"run,omitempty"` // number of its newest run; 0 for none
-	Did BulkOutcome `json:"did,omitempty"` // empty while more of its failed tasks are to be moved
-	// Tasks is how many tasks are concerned: those that waited or ran when the run was read, or the
-	// failed ones that were moved.
-	Tasks int64 `json:"tasks"`
-	// Left is how many failed tasks could not be moved: see InUse, Unreadable and Gone of [RetryResult].
-	Left  int64  `json:"left,omitempty"`
-	Error string `json:"error,omitempty"`
-}
-
-// BulkResult says what a call did, or would do.
-type BulkResult struct {
-	DryRun bool `json:"dry_run,omitempty"`
-	// Matched is how many jobs were selected: the sum of the four below.
-	Matched int `json:"matched"`
-	Changed int `json:"changed"`
-	Already int `json:"already"`
-	Passed  int `json:"passed"`
-	Failed  int `json:"failed"`
-	// Tasks and Left are the sums of those of all jobs.
-	Tasks int64 `json:"tasks"`
-	Left  int64 `json:"left"`
-	// Failures are the first 100 jobs that failed.
-	Failures []BulkJob `json:"failures,omitempty"`
-	// Operation is [states.AuditEntry.Operation] of the entries that the call left; empty for a dry run.
-	Operation string `json:"operation,omitempty"`
 }
 
 // maxBulkFailures is how many failures a result keeps.
@@ -112,9 +70,9 @@ type bulkCall struct {
 	what            string
 	kinds, graceful bool // which options it uses
 	// plan says what it would do to a job, as far as its state tells.
-	plan func(*BulkOptions, *states.Job) BulkOutcome
+	plan func(*BulkOptions, *states.Job) states.BulkOutcome
 	// act does it, or with DryRun only counts, and says in j what became of tasks.
-	act func(ctx context.Context, o *BulkOptions, s *states.Job, j *BulkJob, step func()) error
+	act func(ctx context.Context, o *BulkOptions, s *states.Job, j *states.BulkJob, step func()) error
 }
 
 // bulk is one call on many jobs.
@@ -123,20 +81,20 @@ type bulk struct {
 	o    BulkOptions
 	call bulkCall
 	poll *poll
-	sum  BulkResult
+	sum  states.BulkResult
 	errs []error // of sum.Failures
 }
 
 // bulk does something to each job that the options select, in the order of their names. Each is read
 // again directly before it is changed, as a page of the list may be old by then.
-func (m *Manager) bulk(ctx context.Context, opts *BulkOptions, call bulkCall) (BulkResult, error) {
+func (m *Manager) bulk(ctx context.Context, opts *BulkOptions, call bulkCall) (states.BulkResult, error) {
 	b := &bulk{m: m, call: call, poll: m.poll()}
 	if opts != nil {
 		b.o = *opts
 	}
 	p, err := b.o.params()
 	if err = store.JoinFields(err, b.o.only(call.kinds, call.graceful)); err != nil {
-		return BulkResult{}, fmt.Errorf("%s: %w", call.what, err)
+		return states.BulkResult{}, fmt.Errorf("%s: %w", call.what, err)
 	}
 	if b.sum.DryRun = b.o.DryRun; !b.o.DryRun {
 		ctx = oneOperation(ctx)
@@ -178,7 +136,7 @@ func (b *bulk) one(ctx context.Context, s states.Job) error {
 	}
 	did := b.call.plan(&b.o, &s)
 	var err error
-	if did == BulkChanged && !b.o.DryRun {
+	if did == states.BulkChanged && !b.o.DryRun {
 		var again states.Job
 		if again, err = b.m.State(ctx, s.Name); err == nil {
 			if s = again; !b.o.Jobs.has(&s) {
@@ -187,17 +145,17 @@ func (b *bulk) one(ctx context.Context, s states.Job) error {
 			did = b.call.plan(&b.o, &s)
 		}
 	}
-	j := BulkJob{Job: s.Name, Run: s.LastRun}
-	if did == BulkChanged && err == nil {
+	j := states.BulkJob{Job: s.Name, Run: s.LastRun}
+	if did == states.BulkChanged && err == nil {
 		err = b.call.act(ctx, &b.o, &s, &j, func() { b.progress(j) })
 	}
 	switch {
-	case err == nil && did == BulkChanged && j.Did != "":
+	case err == nil && did == states.BulkChanged && j.Did != "":
 		did = j.Did // it found nothing to do
 	case over(err):
-		did, j.Tasks = BulkPassed, 0
+		did, j.Tasks = states.BulkPassed, 0
 	case err != nil:
-		did = BulkFailed
+		did = states.BulkFailed
 	}
 	j.Did = did
 	return b.count(ctx, j, err)
@@ -210,12 +168,12 @@ func over(err error) bool {
 }
 
 // count adds what became of a job to the sum. It returns an error only if the call is to end.
-func (b *bulk) count(ctx context.Context, j BulkJob, err error) error {
-	if j.Did == BulkFailed {
+func (b *bulk) count(ctx context.Context, j states.BulkJob, err error) error {
+	if j.Did == states.BulkFailed {
 		j.Error = err.Error()
 	}
-	b.sum = b.sum.with(j)
-	if j.Did == BulkFailed && len(b.errs) < maxBulkFailures {
+	b.sum = withJob(b.sum, j)
+	if j.Did == states.BulkFailed && len(b.errs) < maxBulkFailures {
 		b.sum.Failures = append(b.sum.Failures, j)
 		b.errs = append(b.errs, err)
 	}
@@ -223,41 +181,42 @@ func (b *bulk) count(ctx context.Context, j BulkJob, err error) error {
 		b.poll.failed[b.partition(j.Job)] = err // its other jobs are left, and the error names it
 	}
 	if b.o.Progress != nil {
-		b.o.Progress(j, b.sum.copy())
+		b.o.Progress(j, copied(b.sum))
 	}
-	if j.Did == BulkChanged && !b.o.DryRun && !b.call.kinds { // those of failed tasks have their own pace
+	if j.Did == states.BulkChanged && !b.o.DryRun && !b.call.kinds { // those of failed tasks have their own pace
 		return pace(ctx, b.o.Rate, 1)
 	}
 	return nil
 }
 
 // progress tells of a job that is not done yet.
-func (b *bulk) progress(j BulkJob) {
+func (b *bulk) progress(j states.BulkJob) {
 	if b.o.Progress != nil {
-		sum := b.sum.copy()
+		sum := copied(b.sum)
 		sum.Tasks, sum.Left = sum.Tasks+j.Tasks, sum.Left+j.Left
 		b.o.Progress(j, sum)
 	}
 }
 
-// with adds a job.
-func (r BulkResult) with(j BulkJob) BulkResult {
+// withJob adds a job to a result.
+func withJob(r states.BulkResult, j states.BulkJob) states.BulkResult {
 	r.Matched++
 	switch j.Did {
-	case BulkChanged:
+	case states.BulkChanged:
 		r.Changed++
-	case BulkAlready:
+	case states.BulkAlready:
 		r.Already++
-	case BulkPassed:
+	case states.BulkPassed:
 		r.Passed++
-	case BulkFailed:
+	case states.BulkFailed:
 		r.Failed++
 	}
 	r.Tasks, r.Left = r.Tasks+j.Tasks, r.Left+j.Left
 	return r
 }
 
-func (r BulkResult) copy() BulkResult {
+// copied is a result that does not change any more.
+func copied(r states.BulkResult) states.BulkResult {
 	r.Failures = slices.Clone(r.Failures)
 	return r
 }

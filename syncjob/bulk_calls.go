@@ -3,7 +3,7 @@ package syncjob
 import (
 	"context"
 
-	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
@@ -27,23 +27,23 @@ import (
 // partition that stops answering meanwhile costs one call the time that calls are repeated.
 //
 // Each job leaves the audit entries of its own operation, with the actor and the reason of ctx (see
-// [WithActor]); [BulkResult].Operation tells which belong to the call. Other errors: a [*FieldError]
+// [WithActor]); [states.BulkResult].Operation tells which belong to the call. Other errors: a [*FieldError]
 // for bad options, above all if nothing selects jobs and All is not set; then nothing was changed.
-func (m *Manager) StopAll(ctx context.Context, opts *BulkOptions) (BulkResult, error) {
+func (m *Manager) StopAll(ctx context.Context, opts *BulkOptions) (states.BulkResult, error) {
 	return m.bulk(ctx, opts, bulkCall{
 		what: "stop all", graceful: true,
-		plan: func(o *BulkOptions, s *states.Job) BulkOutcome {
+		plan: func(o *BulkOptions, s *states.Job) states.BulkOutcome {
 			switch declared := s.Type != states.JobSinglePass; {
 			case s.Active() && (s.Run.Status != states.Stopping || s.Run.Graceful && !o.Graceful):
-				return BulkChanged
+				return states.BulkChanged
 			case declared && !s.Disabled:
-				return BulkChanged
+				return states.BulkChanged
 			case declared, s.Run != nil && (s.Run.Status == states.Stopping || s.Run.Status == states.Stopped):
-				return BulkAlready
+				return states.BulkAlready
 			}
-			return BulkPassed
+			return states.BulkPassed
 		},
-		act: func(ctx context.Context, o *BulkOptions, s *states.Job, j *BulkJob, _ func()) error {
+		act: func(ctx context.Context, o *BulkOptions, s *states.Job, j *states.BulkJob, _ func()) error {
 			if s.Active() {
 				j.Tasks = s.Run.Counts.Pending + s.Run.Counts.Delayed + s.Run.Counts.Running
 			}
@@ -61,19 +61,19 @@ func (m *Manager) StopAll(ctx context.Context, opts *BulkOptions) (BulkResult, e
 
 // EnableAll enables every declared job that the options select and that is disabled, as
 // [Manager.Enable] does. All else is as with [Manager.StopAll].
-func (m *Manager) EnableAll(ctx context.Context, opts *BulkOptions) (BulkResult, error) {
+func (m *Manager) EnableAll(ctx context.Context, opts *BulkOptions) (states.BulkResult, error) {
 	return m.bulk(ctx, opts, bulkCall{
 		what: "enable all",
-		plan: func(_ *BulkOptions, s *states.Job) BulkOutcome {
+		plan: func(_ *BulkOptions, s *states.Job) states.BulkOutcome {
 			switch {
 			case s.Type == states.JobSinglePass:
-				return BulkPassed
+				return states.BulkPassed
 			case s.Disabled:
-				return BulkChanged
+				return states.BulkChanged
 			}
-			return BulkAlready
+			return states.BulkAlready
 		},
-		act: func(ctx context.Context, o *BulkOptions, s *states.Job, _ *BulkJob, _ func()) error {
+		act: func(ctx context.Context, o *BulkOptions, s *states.Job, _ *states.BulkJob, _ func()) error {
 			if o.DryRun {
 				return nil
 			}
@@ -85,29 +85,29 @@ func (m *Manager) EnableAll(ctx context.Context, opts *BulkOptions) (BulkResult,
 // PauseAll pauses the newest run of every job that the options select, as [Manager.PauseJob] does,
 // but for runs that have ended or are stopping. Later runs are not paused; to pause queues, sets or
 // kinds, use [Manager.Pause]. All else is as with [Manager.StopAll].
-func (m *Manager) PauseAll(ctx context.Context, opts *BulkOptions) (BulkResult, error) {
+func (m *Manager) PauseAll(ctx context.Context, opts *BulkOptions) (states.BulkResult, error) {
 	return m.pauseAll(ctx, opts, "pause all", true)
 }
 
 // ResumeAll ends the pauses of [Manager.PauseAll], [Manager.PauseJob] and [Run.Pause]. All else is
 // as with [Manager.StopAll].
-func (m *Manager) ResumeAll(ctx context.Context, opts *BulkOptions) (BulkResult, error) {
+func (m *Manager) ResumeAll(ctx context.Context, opts *BulkOptions) (states.BulkResult, error) {
 	return m.pauseAll(ctx, opts, "resume all", false)
 }
 
-func (m *Manager) pauseAll(ctx context.Context, opts *BulkOptions, what string, paused bool) (BulkResult, error) {
+func (m *Manager) pauseAll(ctx context.Context, opts *BulkOptions, what string, paused bool) (states.BulkResult, error) {
 	return m.bulk(ctx, opts, bulkCall{
 		what: what,
-		plan: func(_ *BulkOptions, s *states.Job) BulkOutcome {
+		plan: func(_ *BulkOptions, s *states.Job) states.BulkOutcome {
 			switch {
 			case !s.Active() || s.Run.Status == states.Stopping:
-				return BulkPassed
+				return states.BulkPassed
 			case s.Run.Paused == paused:
-				return BulkAlready
+				return states.BulkAlready
 			}
-			return BulkChanged
+			return states.BulkChanged
 		},
-		act: func(ctx context.Context, o *BulkOptions, s *states.Job, j *BulkJob, _ func()) error {
+		act: func(ctx context.Context, o *BulkOptions, s *states.Job, j *states.BulkJob, _ func()) error {
 			j.Tasks = s.Run.Counts.Pending + s.Run.Counts.Delayed
 			if o.DryRun {
 				return nil
@@ -123,29 +123,29 @@ func (m *Manager) pauseAll(ctx context.Context, opts *BulkOptions, what string, 
 // callers is exact, but for the last step of one that died. Runs that have ended are passed over:
 // [Run.Redrive] runs their failed tasks in a new run. With Rate, it moves as many tasks a second. A
 // dry run reads the failures to count them. All else is as with [Manager.StopAll].
-func (m *Manager) RetryAll(ctx context.Context, opts *BulkOptions) (BulkResult, error) {
-	return m.redoAll(ctx, opts, "retry all", store.RedoRetry)
+func (m *Manager) RetryAll(ctx context.Context, opts *BulkOptions) (states.BulkResult, error) {
+	return m.redoAll(ctx, opts, "retry all", actions.RedoRetry)
 }
 
 // DiscardAll gives up the failed tasks of every active run that the options select, as [Run.Discard]
 // does. All else is as with [Manager.RetryAll].
-func (m *Manager) DiscardAll(ctx context.Context, opts *BulkOptions) (BulkResult, error) {
-	return m.redoAll(ctx, opts, "discard all", store.RedoDiscard)
+func (m *Manager) DiscardAll(ctx context.Context, opts *BulkOptions) (states.BulkResult, error) {
+	return m.redoAll(ctx, opts, "discard all", actions.RedoDiscard)
 }
 
 func (m *Manager) redoAll(
-	ctx context.Context, opts *BulkOptions, what string, action store.RedoAction,
-) (BulkResult, error) {
+	ctx context.Context, opts *BulkOptions, what string, action actions.Redo,
+) (states.BulkResult, error) {
 	return m.bulk(ctx, opts, bulkCall{
 		what: what, kinds: true,
-		plan: func(_ *BulkOptions, s *states.Job) BulkOutcome {
+		plan: func(_ *BulkOptions, s *states.Job) states.BulkOutcome {
 			if s.Run == nil || s.Run.Status != states.Starting && s.Run.Status != states.Running ||
 				s.Run.Counts.Failed == 0 {
-				return BulkPassed
+				return states.BulkPassed
 			}
-			return BulkChanged
+			return states.BulkChanged
 		},
-		act: func(ctx context.Context, o *BulkOptions, s *states.Job, j *BulkJob, step func()) error {
+		act: func(ctx context.Context, o *BulkOptions, s *states.Job, j *states.BulkJob, step func()) error {
 			moved := func(r RetryResult) { j.Tasks, j.Left = r.Moved, r.InUse+r.Unreadable+r.Gone }
 			retry := &RetryOptions{Kinds: o.Kinds, Rate: o.Rate, DryRun: o.DryRun, step: func(r RetryResult) {
 				moved(r)
@@ -153,7 +153,7 @@ func (m *Manager) redoAll(
 			}}
 			result, err := m.Run(s.Name, s.LastRun).redo(ctx, what, retry, action)
 			if moved(result); err == nil && result.Moved == 0 {
-				j.Did = BulkPassed
+				j.Did = states.BulkPassed
 			}
 			return err
 		},

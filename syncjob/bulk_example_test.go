@@ -10,6 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // tenants opens a manager with two runs and a periodic job of one tenant, and a run of another.
@@ -47,7 +48,7 @@ func ExampleManager_StopAll() {
 	fmt.Printf("would stop %d of %d jobs, with %d tasks\n", would.Changed, would.Matched, would.Tasks)
 
 	options.DryRun, options.Rate = false, 100 // a second
-	options.Progress = func(j syncjob.BulkJob, _ syncjob.BulkResult) { fmt.Println(j.Job, j.Did) }
+	options.Progress = func(j states.BulkJob, _ states.BulkResult) { fmt.Println(j.Job, j.Did) }
 	stopped, err := m.StopAll(ctx, &options)
 	if err != nil {
 		log.Fatal(err)

@@ -19,8 +19,8 @@ import (
 )
 
 // bulkCalls are all calls on many jobs.
-func bulkCalls(m *syncjob.Manager) map[string]func(context.Context, *syncjob.BulkOptions) (syncjob.BulkResult, error) {
-	return map[string]func(context.Context, *syncjob.BulkOptions) (syncjob.BulkResult, error){
+func bulkCalls(m *syncjob.Manager) map[string]func(context.Context, *syncjob.BulkOptions) (states.BulkResult, error) {
+	return map[string]func(context.Context, *syncjob.BulkOptions) (states.BulkResult, error){
 		"stop": m.StopAll, "enable": m.EnableAll, "pause": m.PauseAll, "resume": m.ResumeAll, "retry": m.RetryAll, "discard": m.DiscardAll,
 	}
 }
@@ -63,7 +63,7 @@ func estate(t *testing.T, m *syncjob.Manager, b *brittle) {
 }
 
 // outcomes are the numbers of a result, and those of its jobs that Progress told of at their ends.
-func outcomes(r syncjob.BulkResult) []int {
+func outcomes(r states.BulkResult) []int {
 	return []int{r.Matched, r.Changed, r.Already, r.Passed, r.Failed, int(r.Tasks)}
 }
 
@@ -106,10 +106,10 @@ func requireDryRunsTell(t *testing.T, m *syncjob.Manager, b *brittle) {
 			require.NoError(t, err)
 			require.True(t, dry.DryRun)
 			require.Len(t, story(t, m, nil), lines, "a dry run changes nothing")
-			var told []syncjob.BulkJob
-			var last syncjob.BulkResult
+			var told []states.BulkJob
+			var last states.BulkResult
 			got, err := calls[step.call](ctx, &syncjob.BulkOptions{
-				Jobs: red, Progress: func(j syncjob.BulkJob, sum syncjob.BulkResult) {
+				Jobs: red, Progress: func(j states.BulkJob, sum states.BulkResult) {
 					if last = sum; j.Did != "" {
 						told = append(told, j)
 					}
@@ -123,7 +123,7 @@ func requireDryRunsTell(t *testing.T, m *syncjob.Manager, b *brittle) {
 			changed := make(map[string]bool)
 			for _, j := range told {
 				require.Regexp(t, "^red/", j.Job)
-				changed[j.Job] = j.Did == syncjob.BulkChanged
+				changed[j.Job] = j.Did == states.BulkChanged
 			}
 			touched := make(map[string]bool)
 			for e, err := range m.Audit(ctx, nil) {
@@ -208,7 +208,7 @@ func TestTheFilterOfACallOnManyJobsIsThatOfTheList(t *testing.T) {
 				listed = append(listed, s.Name)
 			}
 			got, err := m.PauseAll(t.Context(), &syncjob.BulkOptions{
-				Jobs: o, DryRun: true, Progress: func(j syncjob.BulkJob, _ syncjob.BulkResult) { told = append(told, j.Job) },
+				Jobs: o, DryRun: true, Progress: func(j states.BulkJob, _ states.BulkResult) { told = append(told, j.Job) },
 			})
 			require.NoError(t, err)
 			require.Equal(t, listed, told, name)
@@ -348,7 +348,7 @@ func TestACallOnManyJobsNamesAPartitionThatDoesNotAnswerAndDoesTheOthers(t *test
 		require.Equal(t, []int{2}, partial.Partitions)
 		require.Equal(t, []int{others + 4, others + 3, 0, 0, 1, others + 4}, outcomes(got))
 		require.Len(t, got.Failures, 1)
-		require.Equal(t, syncjob.BulkFailed, got.Failures[0].Did)
+		require.Equal(t, states.BulkFailed, got.Failures[0].Did)
 		require.Contains(t, got.Failures[0].Error, errCut.Error())
 		require.LessOrEqual(t, time.Since(began), 35*time.Second, "one call was repeated")
 		s.dead, s.left = -1, 1000

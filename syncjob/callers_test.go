@@ -18,6 +18,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/values"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/cron"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // onCall are the callbacks that a call of a user leads to, each with how it is made; ctx ends after
@@ -37,7 +38,7 @@ var onCall = map[string]struct {
 	}},
 	"Progress": {call: func(ctx context.Context, m *syncjob.Manager, end func()) error {
 		_, err := m.PauseAll(ctx, &syncjob.BulkOptions{
-			All: true, Progress: func(syncjob.BulkJob, syncjob.BulkResult) { end() },
+			All: true, Progress: func(states.BulkJob, states.BulkResult) { end() },
 		})
 		return err
 	}},

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 	"github.com/rollcall-go/rollcall/syncjob/observe"
 )
 
@@ -81,7 +82,7 @@ func (s *enqueuedStore) Settle(ctx context.Context, p store.SettleParams) (store
 	var a additions
 	for i := range p.Outcomes {
 		o := &p.Outcomes[i]
-		if o.Verdict != store.VerdictSuccess || without[i] {
+		if o.Verdict != verdicts.Success || without[i] {
 			continue
 		}
 		for k := range o.Children {

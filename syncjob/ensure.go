@@ -7,18 +7,20 @@ import (
 	"fmt"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // EnsureResult says what [Manager.Ensure] did with the definition.
-type EnsureResult = store.EnsureResult
+type EnsureResult = verdicts.Ensure
 
 // The results of Ensure.
 const (
-	EnsureCreated   = store.EnsureCreated
-	EnsureUpdated   = store.EnsureUpdated
-	EnsureUnchanged = store.EnsureUnchanged
-	EnsureKept      = store.EnsureKept // a higher revision is stored
+	EnsureCreated   = verdicts.EnsureCreated
+	EnsureUpdated   = verdicts.EnsureUpdated
+	EnsureUnchanged = verdicts.EnsureUnchanged
+	EnsureKept      = verdicts.EnsureKept // a higher revision is stored
 )
 
 // Ensure declares a periodic or standing job. For a standing job it also starts the run, if none is
@@ -95,7 +97,7 @@ func (m *Manager) startDeclared(ctx context.Context, job string) error {
 	if err != nil {
 		return fmt.Errorf("read job %q: %w", job, err)
 	}
-	if rec.Type != store.JobStanding {
+	if rec.Type != statuses.JobStanding {
 		return nil
 	}
 	if _, err = m.startStored(ctx, rec); errors.Is(err, ErrJobExists) {

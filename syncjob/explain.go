@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
@@ -227,7 +228,7 @@ func disagreements(in store.Inspection) []string {
 	differ("running", c.Running, held)
 	// Before its pre-job hook has passed the root task is in no lane, and what a
 	// stopped run left in its lanes is no longer part of it.
-	if in.Run.Status == store.StatusRunning {
+	if in.Run.Status == statuses.Running {
 		differ("pending", c.Pending, waiting)
 		differ("delayed", c.Delayed, delayed)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
@@ -48,7 +49,7 @@ func (x *Explanation) heldBack(w *WaitingTasks, pauses []states.Pause, byReadOnl
 		}
 	}
 	add(x.Run.Paused, heldByRun)
-	add(x.Run.Status == store.StatusStarting && w.route().Counted(), heldByPreJob)
+	add(x.Run.Status == statuses.Starting && w.route().Counted(), heldByPreJob)
 	add(byReadOnly, heldByReadOnly)
 	for _, p := range pauses {
 		add(true, p.String())

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
@@ -90,13 +91,13 @@ func (x Explanation) explainState(line func(string, ...any)) {
 		line(heldByReadOnly)
 	}
 	switch x.Run.Status {
-	case store.StatusStarting:
+	case statuses.Starting:
 		line(heldByPreJob)
-	case store.StatusFinishing:
+	case statuses.Finishing:
 		if !x.Run.Held {
 			line("its post-job hook has not completed")
 		}
-	case store.StatusStopping:
+	case statuses.Stopping:
 		line("it is being stopped (%s); %d handlers have not returned", x.Run.Reason, x.Run.Counts.Running)
 	}
 	if awaitsDeadline(&x.Run) {
@@ -108,7 +109,7 @@ func (x Explanation) explainState(line func(string, ...any)) {
 			line("it is open for %s: it cannot finish before it is sealed", x.ago(h.Since))
 		case h.Name != store.HoldFailures:
 			line("the hold %q keeps it open for %s", h.Name, x.ago(h.Since))
-		case x.Run.Status == store.StatusFinishing:
+		case x.Run.Status == statuses.Finishing:
 			line("it is held since its post-job hook gave up (%s): repeat the hook, or accept this", x.Run.HookErr)
 		default:
 			line("it cannot end before its %d failed tasks are retried, discarded or accepted", x.Run.Counts.Failed)
@@ -140,7 +141,7 @@ func (x Explanation) explainWaiting(line func(string, ...any), w *WaitingTasks) 
 
 // startable reports whether nothing holds tasks back but limits.
 func (x Explanation) startable(w *WaitingTasks) bool {
-	return x.Run.Status == store.StatusRunning && len(w.HeldBack) == w.limits
+	return x.Run.Status == statuses.Running && len(w.HeldBack) == w.limits
 }
 
 func (x Explanation) ago(t time.Time) string {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/signals"
 )
 
 // PollEvery sets how often a worker looks for work and permits though nothing signalled any.
@@ -31,6 +32,6 @@ func (w *Worker) WaitsForARun() bool {
 }
 
 // Listen has notify called for each signal of the store, until the returned function is called.
-func (m *Manager) Listen(notify func(partition int, kind store.SignalType)) (leave func()) {
+func (m *Manager) Listen(notify func(partition int, kind signals.Type)) (leave func()) {
 	return m.hub.Listen(func(s store.Signal) { notify(s.Partition, s.Type) })
 }

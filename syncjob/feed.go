@@ -9,6 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/signals"
 )
 
 // TopicType says what a topic is about.
@@ -81,7 +82,7 @@ func (m *Manager) Watch(ctx context.Context) iter.Seq2[Topic, error] {
 	return func(yield func(Topic, error) bool) {
 		f := &feed{moved: make(chan struct{}, 1), complete: m.hub.complete}
 		defer m.hub.Listen(f.hear)()
-		f.hear(store.Signal{Type: store.SignalSync})
+		f.hear(store.Signal{Type: signals.Sync})
 		var aged <-chan time.Time // nil while no topic is to come again
 		for {
 			if aged == nil && f.ages() {
@@ -190,19 +191,19 @@ func (f *feed) age() {
 func topicOf(s store.Signal) (Topic, bool) {
 	t := Topic{Partition: s.Partition}
 	switch s.Type {
-	case store.SignalSync:
+	case signals.Sync:
 		return Topic{Type: TopicResync}, true
-	case store.SignalJob:
+	case signals.Job:
 		t.Type, t.Job = TopicJob, s.Job
-	case store.SignalRun, store.SignalProgress:
+	case signals.Run, signals.Progress:
 		t.Type, t.Run = TopicRun, s.Run
-	case store.SignalWork:
+	case signals.Work:
 		t.Type, t.Queue = TopicQueue, s.Queue
-	case store.SignalWorkers, store.SignalWorker:
+	case signals.Workers, signals.Worker:
 		t.Type = TopicWorkers
-	case store.SignalPause:
+	case signals.Pause:
 		t.Type = TopicPauses
-	case store.SignalConfiguration:
+	case signals.Configuration:
 		t.Type = TopicConfiguration
 	default:
 		return t, false

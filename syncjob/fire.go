@@ -12,6 +12,8 @@ import (
 	"github.com/rollcall-go/rollcall/internal/timetable"
 	"github.com/rollcall-go/rollcall/internal/worker"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/signals"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 	"github.com/rollcall-go/rollcall/syncjob/events"
 	"github.com/rollcall-go/rollcall/syncjob/schedule"
 	"github.com/rollcall-go/rollcall/syncjob/states"
@@ -63,9 +65,9 @@ func (f *firing) Moved() <-chan struct{} { return f.moved }
 // Notify is called for every signal of the partition.
 func (f *firing) Notify(s store.Signal) {
 	switch s.Type {
-	case store.SignalRun:
+	case signals.Run:
 		f.runMoved(s.Run)
-	case store.SignalPause, store.SignalSync:
+	case signals.Pause, signals.Sync:
 		f.modeSet()
 	}
 }
@@ -218,14 +220,14 @@ func (f *firing) fireRecord(ctx context.Context, rec store.JobRecord) (over bool
 	}
 	f.clock.Note(reply.Now)
 	switch reply.Verdict {
-	case store.FireStarted:
+	case verdicts.FireStarted:
 		f.journal.log.InfoContext(ctx, events.JobFired, "job", rec.Name, "run", reply.Run.Number, "due", rec.Due)
-	case store.FireSkipped:
+	case verdicts.FireSkipped:
 		f.journal.log.InfoContext(ctx, events.DueSkipped, "job", rec.Name, "due", rec.Due)
-	case store.FireWaiting:
+	case verdicts.FireWaiting:
 		again, err := f.await(ctx, rec.Name, d, reply.Run)
 		return !again, err
-	case store.FireEarly:
+	case verdicts.FireEarly:
 		// If one of the times is still to come, another worker fired the job. The store returns it when it is
 		// due again.
 		return next[len(next)-1].After(reply.Now), nil
@@ -250,7 +252,7 @@ func (f *firing) fireNow(
 		Rest:       d.Schedule.rest(),
 		InReadOnly: f.m.runsInReadOnly(d.Set),
 	})
-	if err == nil && reply.Verdict == store.FireStarted {
+	if err == nil && reply.Verdict == verdicts.FireStarted {
 		f.journal.runStarted(ctx, reply.Run, &start)
 	}
 	return reply, err

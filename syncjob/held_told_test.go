@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/handlers"
-	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/events"
 	"github.com/rollcall-go/rollcall/syncjob/observe"
@@ -141,7 +141,7 @@ func TestAnObserverOfHeldRunsEndsNothing(t *testing.T) {
 					require.NoError(t, run.Accept(t.Context()))
 					final, err := run.Wait(t.Context())
 					require.NoError(t, err)
-					require.Equal(t, store.StatusFailed, final.Status)
+					require.Equal(t, statuses.Failed, final.Status)
 				}
 				require.NoError(t, stop())
 			})

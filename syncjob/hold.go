@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
+	"github.com/rollcall-go/rollcall/store/rules"
 )
 
 // Seal lets an open run finish when its last task has ended. Sealing a sealed run changes nothing.
@@ -41,7 +43,7 @@ func (r *Run) ReleaseHold(ctx context.Context, name string) error {
 // [ErrNotHeld] if the job has no OnFailureHold, or if the post-job hook waits or runs;
 // [ErrRunFinished], or [ErrJobStopped] if the run was stopped; [ErrRunNotFound], [ErrStateLost].
 func (r *Run) Accept(ctx context.Context) error {
-	return r.letGo(ctx, "accept failures of", store.RedoAccept)
+	return r.letGo(ctx, "accept failures of", actions.RedoAccept)
 }
 
 // RepeatPostJob runs the post-job hook of a run again that gave up: that returned a permanent
@@ -56,18 +58,18 @@ func (r *Run) Accept(ctx context.Context) error {
 // process dies, the hook waits again or does not: [states.Run.HookErr] tells. Other errors:
 // [ErrRunFinished], or [ErrJobStopped] if the run was stopped; [ErrRunNotFound], [ErrStateLost].
 func (r *Run) RepeatPostJob(ctx context.Context) error {
-	return r.letGo(ctx, "repeat the post-job hook of", store.RedoPostJob)
+	return r.letGo(ctx, "repeat the post-job hook of", actions.RedoPostJob)
 }
 
 // letGo lets a run that is held go on.
-func (r *Run) letGo(ctx context.Context, what string, action store.RedoAction) error {
+func (r *Run) letGo(ctx context.Context, what string, action actions.Redo) error {
 	s := r.m.store
 	p := store.RedoParams{
 		Partition: store.PartitionOf(r.id.Job, s.Partitions()),
 		Stream:    rand.Text(), Number: 1,
 		Run: r.id, Action: action, Limit: 1,
 	}
-	line := store.NewAuditLine(ctx, action.Audited(), r.id, "", "")
+	line := rules.NewAuditLine(ctx, action.Audited(), r.id, "", "")
 	p.Audit = &line
 	var reply store.RedoReply
 	err := r.do(what, func() (err error) {

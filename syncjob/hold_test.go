@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/schedule"
@@ -172,7 +173,7 @@ func TestAcceptedFailuresLetTheRunEndOnceAndAreKept(t *testing.T) {
 			lines = append(lines, e)
 		}
 		require.Len(t, lines, 1)
-		require.Equal(t, []any{store.ActionAccept, "ann", "known"}, []any{lines[0].Action, lines[0].By, lines[0].Reason})
+		require.Equal(t, []any{actions.Accept, "ann", "known"}, []any{lines[0].Action, lines[0].By, lines[0].Reason})
 		again, err := run.Redrive(t.Context(), nil)
 		require.NoError(t, err)
 		require.Equal(t, syncjob.OnFailureHold, h.untilHeld(t, again).OnFailure, "as the run before")

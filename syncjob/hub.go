@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/signals"
 )
 
 // rareLook is how often a listener that gets a signal of every change reads anyway.
@@ -68,7 +69,7 @@ func (h *hub) subscribe(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		h.tell(store.Signal{Type: store.SignalSync}) // sleeping listeners must read now, and more often from now on
+		h.tell(store.Signal{Type: signals.Sync}) // sleeping listeners must read now, and more often from now on
 		// All listeners also read from time to time, so a failed subscription only adds latency.
 		h.log.WarnContext(ctx, "subscription to wake-ups failed", "error", err)
 		lifecycle.Pause(ctx, lifecycle.Jitter(2*time.Second))

@@ -17,6 +17,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -51,7 +53,7 @@ func (s sealed) StartRun(context.Context, store.StartParams) (store.StartReply, 
 	return store.StartReply{}, errors.New("sealed")
 }
 
-func (s sealed) EnsureJob(context.Context, store.EnsureParams) (store.EnsureResult, error) {
+func (s sealed) EnsureJob(context.Context, store.EnsureParams) (verdicts.Ensure, error) {
 	s.t.Error("EnsureJob was called")
 	return "", errors.New("sealed")
 }
@@ -62,7 +64,7 @@ func (s sealed) Enqueue(context.Context, store.EnqueueParams) (store.EnqueueRepl
 }
 
 func (s sealed) Run(_ context.Context, id store.RunID) (store.RunRecord, error) {
-	return store.RunRecord{ID: id, Set: "tree", Status: store.StatusRunning}, nil
+	return store.RunRecord{ID: id, Set: "tree", Status: statuses.Running}, nil
 }
 
 type stranger struct{}

@@ -9,6 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/recent"
 	"github.com/rollcall-go/rollcall/internal/worker"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 	"github.com/rollcall-go/rollcall/syncjob/events"
 	"github.com/rollcall-go/rollcall/syncjob/observe"
 	"github.com/rollcall-go/rollcall/syncjob/states"
@@ -59,7 +60,7 @@ func (j *journal) attemptDone(ctx context.Context, d *store.Delivery, out *store
 	}
 	attrs := attemptAttrs(d, slog.Duration("took", ended.Sub(began)))
 	switch out.Verdict {
-	case store.VerdictRetry, store.VerdictSnooze:
+	case verdicts.Retry, verdicts.Snooze:
 		attrs = append(attrs, slog.Duration("delay", out.Delay))
 	}
 	if out.Error != "" {
@@ -262,33 +263,33 @@ func outcomeEvent(out *store.Outcome) (event string, level slog.Level) {
 	hook := !out.Lease.Lane.Route.Counted()
 	level = slog.LevelDebug
 	switch out.Verdict {
-	case store.VerdictSuccess:
+	case verdicts.Success:
 		event = events.TaskSucceeded
-	case store.VerdictSnooze:
+	case verdicts.Snooze:
 		event = events.TaskSnoozed
-	case store.VerdictFail:
+	case verdicts.Fail:
 		event, level = events.TaskFailed, slog.LevelWarn
-	case store.VerdictStopRun:
+	case verdicts.StopRun:
 		event = events.TaskCancelled
-	case store.VerdictBegin:
+	case verdicts.Begin:
 		event = events.HookPassed
-	case store.VerdictSkip:
+	case verdicts.Skip:
 		event = events.HookSkipped
-	case store.VerdictAbort:
+	case verdicts.Abort:
 		event, level = events.HookFailed, slog.LevelWarn
-	case store.VerdictHookDone:
+	case verdicts.HookDone:
 		if event = events.HookPassed; out.Error != "" {
 			event, level = events.HookFailed, slog.LevelWarn
 		}
-	case store.VerdictRetry:
+	case verdicts.Retry:
 		if event = events.TaskRetried; hook {
 			event = events.HookRetried
 		}
-	case store.VerdictCancel, store.VerdictRelease:
+	case verdicts.Cancel, verdicts.Release:
 		switch {
 		case hook:
 			event = events.HookReleased
-		case out.Verdict == store.VerdictCancel:
+		case out.Verdict == verdicts.Cancel:
 			event = events.TaskCancelled
 		default:
 			event = events.TaskReleased

@@ -17,6 +17,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 	"github.com/rollcall-go/rollcall/store/semaphore"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -138,7 +139,7 @@ func TestMaxRunningHoldsOverProcesses(t *testing.T) {
 			for _, run := range runs {
 				final, err := run.Wait(t.Context())
 				require.NoError(t, err)
-				require.Equal(t, store.StatusSucceeded, final.Status, final.LastError)
+				require.Equal(t, statuses.Succeeded, final.Status, final.LastError)
 			}
 			took := time.Since(begun)
 			shown, samples := most()

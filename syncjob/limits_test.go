@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
@@ -115,7 +116,7 @@ func await(t testing.TB, runs ...*syncjob.Run) {
 	for _, run := range runs {
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, store.StatusSucceeded, final.Status)
+		require.Equal(t, statuses.Succeeded, final.Status)
 		require.Zero(t, final.Retried, "a task that waited for a limit is charged nothing")
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/recent"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/store/values"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
@@ -223,7 +224,7 @@ func (m *Manager) Stop(ctx context.Context, job string, opts *StopOptions) error
 	if err := p.Validate(); err != nil { // before anything is written
 		return fmt.Errorf("stop job %q: %w", job, err)
 	}
-	declared := rec.Type != store.JobSinglePass
+	declared := rec.Type != statuses.JobSinglePass
 	if declared {
 		if err := m.store.SetJobDisabled(ctx, job, true); err != nil {
 			return fmt.Errorf("disable job %q: %w", job, err)

@@ -6,7 +6,7 @@ import (
 	"log"
 	"sync/atomic"
 
-	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/observe"
 	"github.com/rollcall-go/rollcall/syncjob/states"
@@ -21,7 +21,7 @@ func ExampleObserver() {
 		Observer: observe.Observer{
 			AttemptDone: func(_ context.Context, e observe.Attempt) {
 				attempts.Add(1) // duration.WithLabelValues(e.Kind, e.Verdict.String()).Observe(e.Took.Seconds())
-				if e.Verdict == store.VerdictFail {
+				if e.Verdict == verdicts.Fail {
 					failures.Add(1)
 				}
 			},

@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/observe"
 	"github.com/rollcall-go/rollcall/syncjob/schedule"
@@ -31,7 +32,7 @@ type observed struct {
 	settled  int
 	queued   int // fetched of the one queue and not settled
 	retries  int
-	verdicts map[store.Verdict]int
+	verdicts map[verdicts.Verdict]int
 	enqueued map[[2]string]int // by job and kind
 }
 
@@ -44,7 +45,7 @@ func note[E any](o *observed, to func(E)) func(context.Context, E) {
 }
 
 func (o *observed) observer() observe.Observer {
-	o.verdicts, o.enqueued = make(map[store.Verdict]int), make(map[[2]string]int)
+	o.verdicts, o.enqueued = make(map[verdicts.Verdict]int), make(map[[2]string]int)
 	return observe.Observer{
 		AttemptStarted: note(o, func(e observe.Attempt) { o.started = append(o.started, e) }),
 		AttemptDone:    note(o, func(e observe.Attempt) { o.done = append(o.done, e); o.verdicts[e.Verdict]++ }),
@@ -127,18 +128,18 @@ func observeHooks(t *testing.T, hooks handlers.Hooks) {
 	require.Equal(t, o.fetched, o.settled)
 	require.Zero(t, o.queued)
 	require.Equal(t, map[[2]string]int{{"a", "node"}: 1, {"a", "leaf"}: size + 2, {"b", "leaf"}: 1}, o.enqueued)
-	require.Equal(t, 1, o.verdicts[store.VerdictRetry])
-	require.Equal(t, 2, o.verdicts[store.VerdictFail])
-	require.Equal(t, size+2, o.verdicts[store.VerdictSuccess])
+	require.Equal(t, 1, o.verdicts[verdicts.Retry])
+	require.Equal(t, 2, o.verdicts[verdicts.Fail])
+	require.Equal(t, size+2, o.verdicts[verdicts.Success])
 	for _, e := range o.done {
-		if e.Verdict != store.VerdictRetry {
+		if e.Verdict != verdicts.Retry {
 			continue
 		}
 		require.NotEmpty(t, e.TaskID)
 		e.TaskID = ""
 		require.Equal(t, observe.Attempt{
 			Worker: "w1", Job: "a", Run: run.Number(), Set: "tree", Kind: "leaf", Queue: "default",
-			Verdict: store.VerdictRetry, Took: time.Second, Error: "not yet",
+			Verdict: verdicts.Retry, Took: time.Second, Error: "not yet",
 		}, e)
 	}
 	require.Equal(t, []observe.Run{{Job: "a", Run: run.Number(), Set: "tree"}, {Job: "b", Run: idle.Number(), Set: "tree"}}, o.runs)
@@ -211,10 +212,10 @@ func TestAnObserverIsToldOfWhatIsReclaimed(t *testing.T) {
 }
 
 func TestVerdictsHaveNames(t *testing.T) {
-	require.Equal(t, "lost", store.Verdict(0).String())
-	require.Equal(t, "success", store.VerdictSuccess.String())
-	require.Equal(t, "hook done", store.VerdictHookDone.String())
-	require.Equal(t, "unknown", (store.VerdictHookDone + 1).String())
+	require.Equal(t, "lost", verdicts.Verdict(0).String())
+	require.Equal(t, "success", verdicts.Success.String())
+	require.Equal(t, "hook done", verdicts.HookDone.String())
+	require.Equal(t, "unknown", (verdicts.HookDone + 1).String())
 }
 
 // readRuns is a store that counts reads of runs.

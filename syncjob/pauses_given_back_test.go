@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/signals"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -131,11 +132,11 @@ func (s *toldBy) Pause(ctx context.Context, partition int, p store.Pause) error 
 func (s *toldBy) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 	return s.Store.Subscribe(ctx, func(sig store.Signal) {
 		switch {
-		case s.how == "heartbeat" && sig.Type == store.SignalRun && !s.paused.Load(): // or one has just been made
-		case sig.Type != store.SignalPause || s.how == "signal":
+		case s.how == "heartbeat" && sig.Type == signals.Run && !s.paused.Load(): // or one has just been made
+		case sig.Type != signals.Pause || s.how == "signal":
 			fn(sig)
 		case s.how == "sync":
-			fn(store.Signal{Type: store.SignalSync, Partition: sig.Partition})
+			fn(store.Signal{Type: signals.Sync, Partition: sig.Partition})
 		}
 	})
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/signals"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/schedule"
 )
@@ -72,7 +73,7 @@ type pausesUnheard struct{ store.Store }
 
 func (s *pausesUnheard) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 	return s.Store.Subscribe(ctx, func(sig store.Signal) {
-		if sig.Type != store.SignalPause {
+		if sig.Type != signals.Pause {
 			fn(sig)
 		}
 	})

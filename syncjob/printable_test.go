@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
@@ -54,7 +54,7 @@ func requirePrintable(t *testing.T, text string, lines int) {
 
 func TestNoTextForgesALineOfAnExplanation(t *testing.T) {
 	for _, status := range []states.Status{
-		store.StatusStarting, store.StatusRunning, store.StatusStopping, store.StatusFinishing, store.StatusFailed, states.Status(hostile),
+		statuses.Starting, statuses.Running, statuses.Stopping, statuses.Finishing, statuses.Failed, states.Status(hostile),
 	} {
 		t.Run(fmt.Sprintf("%.9q", status), func(t *testing.T) {
 			x := syncjob.Explanation{Run: states.Run{Status: status}}

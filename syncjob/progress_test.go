@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/rules"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
@@ -25,7 +26,7 @@ type countedBeats struct {
 
 func (s *countedBeats) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.HeartbeatReply, error) {
 	s.all.Add(1)
-	if len(store.Reporting(p.Running)) > 0 {
+	if len(rules.Reporting(p.Running)) > 0 {
 		s.reporting.Add(1)
 	}
 	return s.Store.Heartbeat(ctx, p)

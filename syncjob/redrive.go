@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // RedriveOptions select failed tasks of a run to run again. The zero value selects all of them,
@@ -125,7 +126,7 @@ func (r *Run) redriveParams(
 		Weight:     source.Weight,
 		Retention:  source.Retention,
 		FailureCap: max(r.m.cfg.FailureCap, found.tasks),
-		Declared:   job.Type != store.JobSinglePass,
+		Declared:   job.Type != statuses.JobSinglePass,
 		RedriveOf:  r.id.Number,
 		Deadline:   deadlineOf(&source),
 

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/damage"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
@@ -20,7 +21,7 @@ type ailing struct {
 func (s *ailing) Repair(_ context.Context, p store.RepairParams) (store.RepairReport, error) {
 	s.asked = p
 	return store.RepairReport{
-		Damage: []store.Damage{{Type: store.DamageCounts, Run: 7, What: "counters", Detail: "pending says 2, is 1", Mended: !p.DryRun}},
+		Damage: []store.Damage{{Type: damage.Counts, Run: 7, What: "counters", Detail: "pending says 2, is 1", Mended: !p.DryRun}},
 		Moving: []store.RunID{{Job: p.Job, Number: 8}},
 	}, nil
 }

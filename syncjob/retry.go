@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // RetryOptions select failures of a run to retry or discard. The zero value selects all.
@@ -78,7 +81,7 @@ type RetryResult struct {
 // [Run.Redrive] runs its failed tasks in a new run. A [*FieldError]; [ErrRunNotFound],
 // [ErrStateLost]. The result says what was done before an error, as far as that is known.
 func (r *Run) Retry(ctx context.Context, opts *RetryOptions) (RetryResult, error) {
-	return r.redo(ctx, "retry failures of", opts, store.RedoRetry)
+	return r.redo(ctx, "retry failures of", opts, actions.RedoRetry)
 }
 
 // Discard gives up failed tasks of an active run: they count as cancelled, no longer as failed, and
@@ -86,14 +89,14 @@ func (r *Run) Retry(ctx context.Context, opts *RetryOptions) (RetryResult, error
 // held it (see [Job.OnFailure]), it goes on to its end in the step that takes the last. All else is
 // as with [Run.Retry]; tasks that cannot be retried can be discarded, except those that are gone.
 func (r *Run) Discard(ctx context.Context, opts *RetryOptions) (RetryResult, error) {
-	return r.redo(ctx, "discard failures of", opts, store.RedoDiscard)
+	return r.redo(ctx, "discard failures of", opts, actions.RedoDiscard)
 }
 
 func (r *Run) redo(
 	ctx context.Context,
 	what string,
 	opts *RetryOptions,
-	action store.RedoAction,
+	action actions.Redo,
 ) (out RetryResult, err error) {
 	var o RetryOptions
 	if opts != nil {
@@ -108,7 +111,7 @@ func (r *Run) redo(
 		}
 		return r.lost(r.redoSelected(ctx, &o, action, &out))
 	})
-	if action == store.RedoDiscard && out.Moved > 0 && !o.DryRun {
+	if action == actions.RedoDiscard && out.Moved > 0 && !o.DryRun {
 		r.m.ended(ctx, r.id) // it may have been held for them
 	}
 	return out, err
@@ -116,7 +119,7 @@ func (r *Run) redo(
 
 // redoSelected moves the failures that there are now, step by step. Each call has the next number
 // of a stream, so that a repeat after a lost reply gets the reply.
-func (r *Run) redoSelected(ctx context.Context, o *RetryOptions, action store.RedoAction, out *RetryResult) error {
+func (r *Run) redoSelected(ctx context.Context, o *RetryOptions, action actions.Redo, out *RetryResult) error {
 	s := r.m.store
 	newest, err := s.Failures(ctx, store.FailuresParams{Run: r.id, Newest: true, Limit: 1})
 	if err != nil {
@@ -126,7 +129,7 @@ func (r *Run) redoSelected(ctx context.Context, o *RetryOptions, action store.Re
 		Partition: store.PartitionOf(r.id.Job, s.Partitions()), Stream: rand.Text(), Run: r.id, Action: action,
 		IDs: o.IDs, Kinds: o.Kinds, Before: 1, Limit: bounds.MaxBatch,
 	}
-	line := store.NewAuditLine(ctx, p.Action.Audited(), r.id, o.only(), "")
+	line := rules.NewAuditLine(ctx, p.Action.Audited(), r.id, o.only(), "")
 	p.Audit = &line
 	if len(newest) > 0 {
 		p.Before = newest[0].Place + 1
@@ -168,14 +171,14 @@ func (r *Run) redoSelected(ctx context.Context, o *RetryOptions, action store.Re
 }
 
 // countSelected counts the failures that there are now, as redoSelected would find them.
-func (r *Run) countSelected(ctx context.Context, o *RetryOptions, action store.RedoAction, out *RetryResult) error {
+func (r *Run) countSelected(ctx context.Context, o *RetryOptions, action actions.Redo, out *RetryResult) error {
 	rec, err := r.record(ctx)
 	switch {
 	case err != nil:
 		return err
-	case rec.Status == store.StatusStopping, rec.Status == store.StatusStopped:
+	case rec.Status == statuses.Stopping, rec.Status == statuses.Stopped:
 		return &RunOverError{Run: r.id, Err: ErrJobStopped}
-	case rec.Status.Final(), rec.Status == store.StatusFinishing:
+	case rec.Status.Final(), rec.Status == statuses.Finishing:
 		return &RunOverError{Run: r.id, Err: ErrRunFinished}
 	}
 	matches := selection{o.Kinds, o.IDs}.matcher()
@@ -188,7 +191,7 @@ func (r *Run) countSelected(ctx context.Context, o *RetryOptions, action store.R
 		if !matches(&f) {
 			continue
 		}
-		if _, readable := f.Redone(); readable || action == store.RedoDiscard {
+		if _, readable := f.Redone(); readable || action == actions.RedoDiscard {
 			out.Moved++
 		} else {
 			out.Unreadable++

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
@@ -40,8 +41,8 @@ type RunsOptions struct {
 // ActiveStatuses and FinalStatuses are all statuses of runs that have not ended, and of runs that
 // have.
 var (
-	ActiveStatuses = store.ActiveStatuses
-	FinalStatuses  = store.FinalStatuses
+	ActiveStatuses = statuses.Active
+	FinalStatuses  = statuses.Final
 )
 
 // runPage is how many runs of a partition are looked at in one call.

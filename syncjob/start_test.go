@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/handlers"
-	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/schedule"
 	"github.com/rollcall-go/rollcall/syncjob/states"
@@ -56,7 +56,7 @@ func TestStartLeavesDeclaredNamesAlone(t *testing.T) {
 	ways := map[string]*syncjob.StartOptions{
 		"refuse": nil, "join": {IfActive: syncjob.IfActiveJoin}, "replace": {IfActive: syncjob.IfActiveReplace}, "key": {Key: "k"},
 	}
-	for kind, declared := range map[store.JobType]syncjob.Job{
+	for kind, declared := range map[statuses.JobType]syncjob.Job{
 		states.JobPeriodic: {Name: "a", Set: "tree", Root: leaf{}, Schedule: &schedule.Schedule{Every: time.Hour}},
 		states.JobStanding: {Name: "a", Set: "tree", Open: true},
 	} {

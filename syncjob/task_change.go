@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
@@ -76,7 +77,7 @@ func (t *TaskRef) reschedule(ctx context.Context, at time.Time) error {
 	switch {
 	case err != nil:
 		return err
-	case change == store.ChangeNotDelayed:
+	case change == verdicts.ChangeNotDelayed:
 		return t.about(ErrTaskNotDelayed)
 	case change == "":
 		return t.about(ErrTaskNotFound)
@@ -88,7 +89,7 @@ func (t *TaskRef) reschedule(ctx context.Context, at time.Time) error {
 const changeTries = 5
 
 // change looks for the task and changes it; "" if it is not found.
-func (t *TaskRef) change(ctx context.Context, p store.ChangeTaskParams) (store.TaskChange, error) {
+func (t *TaskRef) change(ctx context.Context, p store.ChangeTaskParams) (verdicts.Change, error) {
 	p.Run, p.ID, p.Claimed = t.run.id, t.id, t.chosen()
 	if err := taskFields(p.Validate()); err != nil {
 		return "", t.about(err)
@@ -106,7 +107,7 @@ func (t *TaskRef) change(ctx context.Context, p store.ChangeTaskParams) (store.T
 }
 
 // changeOnce looks once at all places, in slices.
-func (t *TaskRef) changeOnce(ctx context.Context, p store.ChangeTaskParams) (store.TaskChange, error) {
+func (t *TaskRef) changeOnce(ctx context.Context, p store.ChangeTaskParams) (verdicts.Change, error) {
 	for {
 		var reply store.ChangeTaskReply
 		err := t.run.do("change a task of", func() (err error) {

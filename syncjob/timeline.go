@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
@@ -85,9 +87,9 @@ func moments(r *store.RunRecord) (all []states.TimelineEntry) {
 	}
 	if r.Status.Final() {
 		switch r.Status {
-		case store.StatusFailed:
+		case statuses.Failed:
 			ended.Reason = r.Error
-		case store.StatusSkipped:
+		case statuses.Skipped:
 			ended.Reason = r.Reason
 		}
 		ended.Reason = cmp.Or(r.HookError, ended.Reason)
@@ -103,9 +105,9 @@ type timeline struct {
 }
 
 // caused are the moments that an action leads to in the same step.
-var caused = map[store.Action]states.Moment{
-	store.ActionStart: states.MomentCreated,
-	store.ActionStop:  states.MomentStopping,
+var caused = map[actions.Action]states.Moment{
+	actions.Start: states.MomentCreated,
+	actions.Stop:  states.MomentStopping,
 }
 
 // add adds an entry of the audit. The first start is that of the run, and the first stop is what
@@ -113,7 +115,7 @@ var caused = map[store.Action]states.Moment{
 func (t *timeline) add(a states.AuditEntry) {
 	e := states.TimelineEntry{At: a.At, What: states.Moment(a.Action), Subject: a.Subject, By: a.By, Reason: a.Reason}
 	switch {
-	case a.Action == store.ActionStart && a.Run != t.run && a.Subject == strconv.FormatInt(t.run, 10):
+	case a.Action == actions.Start && a.Run != t.run && a.Subject == strconv.FormatInt(t.run, 10):
 		e.Run, e.Subject = a.Run, ""
 	case a.Run != t.run:
 		return

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/syncjob/schedule"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
@@ -80,7 +81,7 @@ func TestEveryFieldOfARecordReachesTheUser(t *testing.T) {
 		}
 		s := listedRun(r, "cursor", now)
 		if r.OnFailure != "" && r.HookError != "" { // all fields are set: those that it has while it is held, too
-			r.Status, r.Counts, r.Holds = store.StatusFinishing, store.Counts{Failed: 1}, 0
+			r.Status, r.Counts, r.Holds = statuses.Finishing, store.Counts{Failed: 1}, 0
 			s.Held = runState(r, now).Held
 		}
 		return s
@@ -97,7 +98,7 @@ func TestEveryFieldOfARecordReachesTheUser(t *testing.T) {
 func TestRateAndETAFollowFromTheCounts(t *testing.T) {
 	started := time.Unix(1000, 0)
 	rec := store.RunRecord{
-		Status:  store.StatusRunning,
+		Status:  statuses.Running,
 		Started: started,
 		Counts:  store.Counts{Total: 100, Pending: 60, Succeeded: 30, Failed: 10},
 	}
@@ -113,7 +114,7 @@ func TestRateAndETAFollowFromTheCounts(t *testing.T) {
 	rec.Counts.Pending = 1 << 60
 	require.Equal(t, maxETA, runState(rec, started.Add(time.Second)).ETA)
 
-	rec.Status, rec.Ended = store.StatusStopped, started.Add(10*time.Second)
+	rec.Status, rec.Ended = statuses.Stopped, started.Add(10*time.Second)
 	s = runState(rec, started.Add(time.Hour))
 	require.Equal(t, 10*time.Second, s.Elapsed)
 	require.Zero(t, s.ETA)

@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/signals"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -159,7 +160,7 @@ func TestAWorkerThatStartsOnAStoreThatTellsReadsWhatWasToldToNobody(t *testing.T
 		seen := make(chan time.Duration, 1)
 		reg := timeouts(t, handlers.SetConfig{}, seen)
 		here, there := managerOn(t, s, reg), managerOn(t, s, reg)
-		defer here.Listen(func(int, store.SignalType) {})() // the subscription is there before the worker
+		defer here.Listen(func(int, signals.Type) {})() // the subscription is there before the worker
 		synctest.Wait()
 		run := standing(t, here, syncjob.Job{Name: "a"}) // what is configured has just been read
 		_, err := there.Configure(t.Context(), "tree", nil, withTimeout(time.Second))

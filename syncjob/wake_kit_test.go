@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/signals"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/schedule"
 	"github.com/rollcall-go/rollcall/syncjob/states"
@@ -148,8 +149,8 @@ func (w *sleepers) subscribe() {
 		return
 	}
 	synced := make(chan int, 100)
-	defer w.m.Listen(func(partition int, kind store.SignalType) {
-		if kind == store.SignalSync {
+	defer w.m.Listen(func(partition int, kind signals.Type) {
+		if kind == signals.Sync {
 			synced <- partition
 		}
 	})()
@@ -205,8 +206,8 @@ func (w *sleepers) rest() {
 	// for.
 	for range 2 {
 		heard := make(chan int, 100)
-		leave := w.m.Listen(func(partition int, kind store.SignalType) {
-			if kind == store.SignalPause {
+		leave := w.m.Listen(func(partition int, kind signals.Type) {
+			if kind == signals.Pause {
 				heard <- partition
 			}
 		})

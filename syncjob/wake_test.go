@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/store/redisstore"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // wakePartitions is enough for jobs of one test to lie in several.
@@ -53,7 +54,7 @@ func (r *retold) FireRun(ctx context.Context, p store.FireParams) (store.FireRep
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	job := p.Start.Job
-	if reply.Verdict == store.FireWaiting {
+	if reply.Verdict == verdicts.FireWaiting {
 		r.waits[job] = false
 		return reply, err
 	}

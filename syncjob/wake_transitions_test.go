@@ -9,6 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/schedule"
 	"github.com/rollcall-go/rollcall/syncjob/states"
@@ -333,7 +334,7 @@ var transitions = []transition{
 		w.work("elsewhere")
 		w.quiet()
 		_, err = w.store.Settle(w.t.Context(), store.SettleParams{
-			Session: dead, Number: 1, Outcomes: []store.Outcome{{Lease: held[0].Lease, Verdict: store.VerdictRelease, Task: held[0].Task}},
+			Session: dead, Number: 1, Outcomes: []store.Outcome{{Lease: held[0].Lease, Verdict: verdicts.Release, Task: held[0].Task}},
 		})
 		w.must(err)
 		w.starts("leaf 0")

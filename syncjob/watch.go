@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/signals"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
@@ -65,8 +66,8 @@ func (r *Run) follow(ctx context.Context) iter.Seq2[store.RunRecord, error] {
 	return func(yield func(store.RunRecord, error) bool) {
 		moved := make(chan struct{}, 1)
 		leave := r.m.hub.Listen(func(s store.Signal) {
-			about := s.Type == store.SignalRun || s.Type == store.SignalProgress
-			if s.Type == store.SignalSync || about && s.Run == r.id.Number {
+			about := s.Type == signals.Run || s.Type == signals.Progress
+			if s.Type == signals.Sync || about && s.Run == r.id.Number {
 				lifecycle.Wake(moved)
 			}
 		})

@@ -7,14 +7,15 @@ import (
 	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
-// statuses has the rank of each status, as each includes those before it.
-var statuses = []states.WorkerStatus{states.WorkerActive, states.WorkerQuiet, states.WorkerDraining}
+// workerStatuses has the rank of each status, as each includes those before it.
+var workerStatuses = []states.WorkerStatus{states.WorkerActive, states.WorkerQuiet, states.WorkerDraining}
 
-func workerStatus(s store.WorkerStatus) states.WorkerStatus {
-	if s == store.WorkerActive {
+func workerStatus(s statuses.WorkerStatus) states.WorkerStatus {
+	if s == statuses.WorkerActive {
 		return states.WorkerActive
 	}
 	return states.WorkerStatus(s)
@@ -41,13 +42,15 @@ func workerStatus(s store.WorkerStatus) states.WorkerStatus {
 // partitions that may lack the request, because they do not answer, or because a worker that lives
 // has no session there at this moment, as when it starts; the others have it. Both say nothing
 // of a worker that dies meanwhile. The audit has an entry with the actor and the reason of ctx.
-func (w *WorkerRef) Quiet(ctx context.Context) error { return w.set(ctx, "quiet", store.WorkerQuiet) }
+func (w *WorkerRef) Quiet(ctx context.Context) error {
+	return w.set(ctx, "quiet", statuses.WorkerQuiet)
+}
 
 // Resume has the worker fetch again, at once, after [WorkerRef.Quiet] or [WorkerRef.Drain]. It
 // comes too late for a worker that drained and had nothing left to run: that ends. An active worker
 // does not change. The errors are those of Quiet.
 func (w *WorkerRef) Resume(ctx context.Context) error {
-	return w.set(ctx, "resume", store.WorkerActive)
+	return w.set(ctx, "resume", statuses.WorkerActive)
 }
 
 // Drain does what [WorkerRef.Quiet] does, and has [Worker.Run] return [ErrDrained] when the worker
@@ -58,14 +61,14 @@ func (w *WorkerRef) Resume(ctx context.Context) error {
 // repeat it, or end the worker's process by a signal. RunOnce returns ErrDrained, too. The errors
 // are those of Quiet.
 func (w *WorkerRef) Drain(ctx context.Context) error {
-	return w.set(ctx, "drain", store.WorkerDraining)
+	return w.set(ctx, "drain", statuses.WorkerDraining)
 }
 
 var errNoSession = fmt.Errorf("a worker has no session there now: %w", ErrWorkerNotFound)
 
 // set gives the worker a status in every partition. A worker that starts or ends meanwhile may have
 // sessions in some partitions only, so it then looks a second time.
-func (w *WorkerRef) set(ctx context.Context, verb string, status store.WorkerStatus) error {
+func (w *WorkerRef) set(ctx context.Context, verb string, status statuses.WorkerStatus) error {
 	ctx = oneOperation(ctx)
 	err := w.setOnce(ctx, status)
 	if errors.Is(err, errNoSession) {
@@ -80,7 +83,7 @@ func (w *WorkerRef) set(ctx context.Context, verb string, status store.WorkerSta
 	return nil
 }
 
-func (w *WorkerRef) setOnce(ctx context.Context, status store.WorkerStatus) error {
+func (w *WorkerRef) setOnce(ctx context.Context, status statuses.WorkerStatus) error {
 	told := make([]map[string]bool, w.m.store.Partitions())
 	err := w.m.inEveryPartition(ctx, true, func(ctx context.Context, partition int) (err error) {
 		told[partition], err = w.tell(ctx, partition, status)
@@ -94,7 +97,7 @@ func (w *WorkerRef) setOnce(ctx context.Context, status store.WorkerStatus) erro
 
 // tell gives the sessions of the workers in a partition a status, and returns which workers have
 // it. A session that has run out is told, too, since its worker may come back.
-func (w *WorkerRef) tell(ctx context.Context, partition int, status store.WorkerStatus) (map[string]bool, error) {
+func (w *WorkerRef) tell(ctx context.Context, partition int, status statuses.WorkerStatus) (map[string]bool, error) {
 	sessions, err := w.m.store.LiveSessions(ctx, partition)
 	if err != nil {
 		return nil, err
@@ -153,5 +156,5 @@ func workerID(session string) string {
 // isServing reports whether a session gets tasks. An overdue session is not counted: if all workers
 // are dead, no worker removes their sessions, so they stay in the list.
 func isServing(s *store.SessionRecord) bool {
-	return !s.Overdue && s.Worker.Status == store.WorkerActive
+	return !s.Overdue && s.Worker.Status == statuses.WorkerActive
 }

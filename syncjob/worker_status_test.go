@@ -11,7 +11,9 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/signals"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/schedule"
 	"github.com/rollcall-go/rollcall/syncjob/states"
@@ -31,7 +33,7 @@ type statusUntold struct{ store.Store }
 
 func (s *statusUntold) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 	return s.Store.Subscribe(ctx, func(sig store.Signal) {
-		if sig.Type != store.SignalWorker {
+		if sig.Type != signals.Worker {
 			fn(sig)
 		}
 	})
@@ -150,13 +152,13 @@ func TestADrainedWorkerEndsWhenNothingRuns(t *testing.T) {
 			require.Empty(t, lost)
 			require.ErrorIs(t, m.Worker("w").Resume(ctx), syncjob.ErrWorkerNotFound)
 		}
-		var said []store.Action
+		var said []actions.Action
 		for e, err := range m.Audit(t.Context(), &syncjob.AuditOptions{By: "ann"}) {
 			require.NoError(t, err)
 			require.Equal(t, []string{"worker w", "a new disk"}, []string{e.Subject, e.Reason})
 			said = append(said, e.Action)
 		}
-		require.Equal(t, []store.Action{store.ActionDrain, store.ActionResume, store.ActionDrain, store.ActionDrain}, said)
+		require.Equal(t, []actions.Action{actions.Drain, actions.Resume, actions.Drain, actions.Drain}, said)
 	})
 }
 

@@ -81,7 +81,7 @@ func (m *Manager) Workers(ctx context.Context) ([]states.Worker, error) {
 // noteStatus adds the status of a partition.
 func noteStatus(w *states.Worker, s states.WorkerStatus) {
 	w.Partial = w.Partial || s != w.Status
-	if slices.Index(statuses, s) < slices.Index(statuses, w.Status) {
+	if slices.Index(workerStatuses, s) < slices.Index(workerStatuses, w.Status) {
 		w.Status = s
 	}
 }

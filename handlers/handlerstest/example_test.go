@@ -9,7 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/handlers/handlerstest"
-	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 type probeArgs struct{ URL string }
@@ -37,7 +37,7 @@ func ExampleDo() {
 		result := handlerstest.Do(t, set, probeArgs{URL: "http://localhost"}, nil)
 
 		fmt.Println("took", time.Since(start))
-		fmt.Println("tried again:", result.Outcome.Verdict == store.VerdictRetry, "in", result.Outcome.Delay)
+		fmt.Println("tried again:", result.Outcome.Verdict == verdicts.Retry, "in", result.Outcome.Delay)
 		fmt.Println(result.Outcome.Error)
 	})
 	// Output:

@@ -14,6 +14,8 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // Options configure one call of [Do]. The zero value of each field is its default.
@@ -118,7 +120,7 @@ func Do(tb testing.TB, set *handlers.Set, args enqueue.Args, opts *Options) *Res
 	if err != nil {
 		tb.Fatalf("handlerstest: enqueue the task: %v", err)
 	}
-	rec := store.RunRecord{ID: o.Run, Set: set.Name(), Status: store.StatusRunning}
+	rec := store.RunRecord{ID: o.Run, Set: set.Name(), Status: statuses.Running}
 	if o.RunArgs != nil {
 		if rec.Args, err = json.Marshal(o.RunArgs); err != nil {
 			tb.Fatalf("handlerstest: encode RunArgs: %v", err)
@@ -135,7 +137,7 @@ func Do(tb testing.TB, set *handlers.Set, args enqueue.Args, opts *Options) *Res
 	result.Children, result.Progress, result.Events = rt.children(result.Outcome), rt.report, rt.events
 	result.Counters, result.Writes = result.Outcome.Counters, result.Outcome.Writes
 	result.Result = result.Outcome.Result
-	if result.Err == nil && result.Outcome.Verdict != store.VerdictSuccess {
+	if result.Err == nil && result.Outcome.Verdict != verdicts.Success {
 		result.Err = errors.New(result.Outcome.Error)
 	}
 	return result

@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/handlers/handlerstest"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 type scanArgs struct{ Dir string }
@@ -83,7 +84,7 @@ func TestChildrenOfASuccessAreRecorded(t *testing.T) {
 		})
 		result := handlerstest.Do(t, set, scanArgs{"a"}, nil)
 		require.NoError(t, result.Err)
-		require.Equal(t, store.VerdictSuccess, result.Outcome.Verdict)
+		require.Equal(t, verdicts.Success, result.Outcome.Verdict)
 		require.Len(t, result.Children, n+1)
 		require.True(t, result.Children[0].Now)
 		for i, child := range result.Children[1:] {
@@ -106,7 +107,7 @@ func TestAFailureKeepsOnlyWhatWasEnqueuedNow(t *testing.T) {
 	})
 	result := handlerstest.Do(t, set, scanArgs{"a"}, nil)
 	require.ErrorIs(t, result.Err, broken)
-	require.Equal(t, store.VerdictRetry, result.Outcome.Verdict)
+	require.Equal(t, verdicts.Retry, result.Outcome.Verdict)
 	require.Equal(t, time.Hour, result.Outcome.Delay)
 	require.Len(t, result.Children, 1)
 }
@@ -136,7 +137,7 @@ func TestOptionsReachTheHandler(t *testing.T) {
 			}
 		}},
 	})
-	require.Equal(t, store.VerdictSnooze, result.Outcome.Verdict)
+	require.Equal(t, verdicts.Snooze, result.Outcome.Verdict)
 	require.Equal(t, 3, result.Outcome.Task.Snoozes)
 }
 
@@ -151,7 +152,7 @@ func TestAStopIsSeenByTheHandler(t *testing.T) {
 	})
 	result := handlerstest.Do(t, set, scanArgs{"a"}, &handlerstest.Options{Context: ctx})
 	require.ErrorIs(t, result.Err, store.ErrJobStopped)
-	require.Equal(t, store.VerdictCancel, result.Outcome.Verdict)
+	require.Equal(t, verdicts.Cancel, result.Outcome.Verdict)
 }
 
 func TestAPanicIsTheError(t *testing.T) {
@@ -167,7 +168,7 @@ func TestATaskThatIsNotRunSaysWhy(t *testing.T) {
 	set := ingest(func(context.Context, *handlers.Task[scanArgs]) error { return nil })
 	result := handlerstest.Do(t, set, enqueue.Raw("scan", []byte(`{"Dir":1}`), nil), nil)
 	require.ErrorContains(t, result.Err, "decode arguments")
-	require.Equal(t, store.VerdictFail, result.Outcome.Verdict)
+	require.Equal(t, verdicts.Fail, result.Outcome.Verdict)
 }
 
 func TestWhatCannotBeEnqueuedFailsTheTest(t *testing.T) {
@@ -207,7 +208,7 @@ func TestTimeIsVirtualInABubble(t *testing.T) {
 		result := handlerstest.Do(t, set, scanArgs{"a"}, nil)
 		require.Equal(t, time.Minute, time.Since(start))
 		require.ErrorIs(t, result.Err, context.DeadlineExceeded)
-		require.Equal(t, store.VerdictRetry, result.Outcome.Verdict)
+		require.Equal(t, verdicts.Retry, result.Outcome.Verdict)
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // recorder is an [execute.Runtime] that records what an attempt does.
@@ -67,7 +68,7 @@ func (r *recorder) children(out store.Outcome) []Child {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	all := r.now
-	if out.Verdict != store.VerdictSuccess {
+	if out.Verdict != verdicts.Success {
 		return all
 	}
 	all = append(all, r.staged...)

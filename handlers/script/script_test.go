@@ -17,6 +17,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers/handlerstest"
 	"github.com/rollcall-go/rollcall/handlers/script"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -74,11 +75,11 @@ def delay(task, retry): return retry * 10 + task.args["size"]
 		left = time.Until(at)
 		return errors.New("broken")
 	}, src)
-	require.Equal(t, store.VerdictRetry, res.Outcome.Verdict)
+	require.Equal(t, verdicts.Retry, res.Outcome.Verdict)
 	require.Equal(t, 15*time.Second, res.Outcome.Delay)
 	require.InDelta(t, 90.5, left.Seconds(), 20)
-	for body, want := range map[string]store.Verdict{
-		"return 0": store.VerdictFail, "return 1": store.VerdictRetry, "return None": store.VerdictRetry,
+	for body, want := range map[string]verdicts.Verdict{
+		"return 0": verdicts.Fail, "return 1": verdicts.Retry, "return None": verdicts.Retry,
 	} {
 		require.Equal(t, want, do(t, failing, "def max_retries(task): "+body).Outcome.Verdict, body)
 	}
@@ -101,7 +102,7 @@ func TestAnAttributeThatCannotBeComputedIsLoggedAndInherited(t *testing.T) {
 		res := handlerstest.Do(t, set, file{}, &handlerstest.Options{
 			Configuration: source("def max_retries(task): " + body), Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		})
-		require.Equal(t, store.VerdictRetry, res.Outcome.Verdict, body)
+		require.Equal(t, verdicts.Retry, res.Outcome.Verdict, body)
 		require.Contains(t, log.String(), `msg="script failed; the attribute is inherited"`)
 		require.Contains(t, log.String(), why)
 	}
@@ -189,41 +190,41 @@ def handle_other_kind(task): snooze(2.5)
 	require.JSONEq(t, `{"i":2,"from":"/a","big":1180591620717411303424}`, string(res.Children[2].Task.Payload))
 	set := newSet(t, handlers.SetConfig{}, done)
 	other1 := handlerstest.Do(t, set, other{}, &handlerstest.Options{Configuration: source(src)})
-	require.Equal(t, store.VerdictSnooze, other1.Outcome.Verdict)
+	require.Equal(t, verdicts.Snooze, other1.Outcome.Verdict)
 	require.Equal(t, 2500*time.Millisecond, other1.Outcome.Delay)
 	require.EqualError(t, handlerstest.Do(t, set, other{}, nil).Err, "script: no script has a handler for this kind")
 }
 
 func TestAScriptDecidesAsAHandlerDoes(t *testing.T) {
-	for body, want := range map[string]store.Verdict{
-		"permanent('no')":               store.VerdictFail,
-		"retry_after(3, 'later')":       store.VerdictRetry,
-		"snooze(1)":                     store.VerdictSnooze,
-		"cancel_job('enough')":          store.VerdictStopRun,
-		"skip_run('no')":                store.VerdictFail,
-		"fail('x')":                     store.VerdictRetry,
-		"pass":                          store.VerdictSuccess,
-		"return 7":                      store.VerdictSuccess,
-		"enqueue('none')":               store.VerdictRetry,
-		"enqueue('file', id = '')":      store.VerdictSuccess,
-		"enqueue('file', delay = -1)":   store.VerdictRetry,
-		"enqueue('file', {1: 2})":       store.VerdictRetry,
-		"enqueue('file', [log])":        store.VerdictRetry,
-		"counter('none')":               store.VerdictRetry,
-		"counter('seen', 1 << 70)":      store.VerdictRetry,
-		"log(1)":                        store.VerdictRetry,
-		"log('a', level = 'x')":         store.VerdictRetry,
-		"log('a', task = task)":         store.VerdictRetry,
-		"event('file.create', 5)":       store.VerdictRetry,
-		"event('x', lambda: fail())":    store.VerdictRetry,
-		"event('x', lambda: snooze(1))": store.VerdictSnooze,
-		"snooze('x')":                   store.VerdictRetry,
-		"permanent(1, 2)":               store.VerdictRetry,
-		"params(1)":                     store.VerdictRetry,
+	for body, want := range map[string]verdicts.Verdict{
+		"permanent('no')":               verdicts.Fail,
+		"retry_after(3, 'later')":       verdicts.Retry,
+		"snooze(1)":                     verdicts.Snooze,
+		"cancel_job('enough')":          verdicts.StopRun,
+		"skip_run('no')":                verdicts.Fail,
+		"fail('x')":                     verdicts.Retry,
+		"pass":                          verdicts.Success,
+		"return 7":                      verdicts.Success,
+		"enqueue('none')":               verdicts.Retry,
+		"enqueue('file', id = '')":      verdicts.Success,
+		"enqueue('file', delay = -1)":   verdicts.Retry,
+		"enqueue('file', {1: 2})":       verdicts.Retry,
+		"enqueue('file', [log])":        verdicts.Retry,
+		"counter('none')":               verdicts.Retry,
+		"counter('seen', 1 << 70)":      verdicts.Retry,
+		"log(1)":                        verdicts.Retry,
+		"log('a', level = 'x')":         verdicts.Retry,
+		"log('a', task = task)":         verdicts.Retry,
+		"event('file.create', 5)":       verdicts.Retry,
+		"event('x', lambda: fail())":    verdicts.Retry,
+		"event('x', lambda: snooze(1))": verdicts.Snooze,
+		"snooze('x')":                   verdicts.Retry,
+		"permanent(1, 2)":               verdicts.Retry,
+		"params(1)":                     verdicts.Retry,
 		"task.id = 5":                   0,
 		"x = task.nothing":              0,
-		"x = task.status":               store.VerdictRetry,
-		"x = {task: 1}":                 store.VerdictRetry,
+		"x = task.status":               verdicts.Retry,
+		"x = {task: 1}":                 verdicts.Retry,
 	} {
 		if want == 0 {
 			set := newSet(t, handlers.SetConfig{}, done)
@@ -403,5 +404,5 @@ func TestLimitsAreThoseOfTheSet(t *testing.T) {
 		Context: ctx, Configuration: source("def ask():\n  for i in range(1 << 40): pass"),
 	})
 	require.ErrorIs(t, res.Err, store.ErrJobStopped)
-	require.Equal(t, store.VerdictCancel, res.Outcome.Verdict)
+	require.Equal(t, verdicts.Cancel, res.Outcome.Verdict)
 }

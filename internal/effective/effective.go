@@ -135,7 +135,7 @@ func (s *Sets) InForce(set, kind string) handlers.Attributes {
 			return attrs
 		}
 	}
-	return handlers.Attributes{Queue: enqueue.DefaultQueue, Weight: handlers.DefaultWeight}
+	return handlers.Attributes{Queue: enqueue.DefaultQueue, Weight: 1}
 }
 
 // Queue makes Sets an [enqueue.Router]. In a process with a registry, an unknown set or kind gives

@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/effective"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/signals"
 	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
@@ -80,7 +81,7 @@ func (e *ears) Every(d time.Duration) time.Duration {
 	return d
 }
 
-func (e *ears) tell(signal store.SignalType) {
+func (e *ears) tell(signal signals.Type) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, notify := range e.listeners {
@@ -222,7 +223,7 @@ func TestWhileSomebodyWatchesAStoreThatTellsItIsReadWhenItTells(t *testing.T) {
 		require.Equal(t, 1, changed)
 		for i := range 3 {
 			h.configure(t, fmt.Sprintf(`{"v":1,"set":{"weight":%d}}`, i+5))
-			h.tell(store.SignalConfiguration)
+			h.tell(signals.Configuration)
 			synctest.Wait()
 			require.Equal(t, i+2, changed)
 			h.reads.Store(0)
@@ -235,10 +236,10 @@ func TestWhileSomebodyWatchesAStoreThatTellsItIsReadWhenItTells(t *testing.T) {
 			attrs, _ := h.with.Attributes("library", "")
 			require.InDelta(t, float64(i+5), attrs.Weight, 0)
 		}
-		h.tell(store.SignalWork)
+		h.tell(signals.Work)
 		synctest.Wait()
 		require.EqualValues(t, 1, h.reads.Load(), "that is about something else")
-		h.tell(store.SignalSync)
+		h.tell(signals.Sync)
 		synctest.Wait()
 		require.EqualValues(t, 2, h.reads.Load())
 		cancel()

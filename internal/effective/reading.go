@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/signals"
 )
 
 const (
@@ -116,7 +117,7 @@ type told struct {
 // watch counts changes and wakes the watcher, until leave is called.
 func (t *told) watch(signalled chan<- struct{}) (leave func()) {
 	deafen := t.signals.Listen(func(s store.Signal) {
-		if s.Type == store.SignalConfiguration || s.Type == store.SignalSync {
+		if s.Type == signals.Configuration || s.Type == signals.Sync {
 			t.count.Add(1)
 			lifecycle.Wake(signalled)
 		}

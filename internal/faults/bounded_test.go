@@ -12,6 +12,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
@@ -89,7 +90,7 @@ func manyRuns(t *testing.T) {
 			require.NoError(t, err)
 			outcomes := make([]store.Outcome, 0, len(reply.Deliveries))
 			for _, d := range reply.Deliveries {
-				outcomes = append(outcomes, store.Outcome{Lease: d.Lease, Verdict: store.VerdictSuccess, Task: d.Task})
+				outcomes = append(outcomes, store.Outcome{Lease: d.Lease, Verdict: verdicts.Success, Task: d.Task})
 			}
 			ended, err := s.Settle(t.Context(), store.SettleParams{Session: session, Number: fetches, Outcomes: outcomes})
 			require.NoError(t, err)

@@ -31,7 +31,7 @@ func operate(ctx context.Context, o order, l *ledger) error {
 		steps := 0
 		_, err := m.RetryAll(ctx, &syncjob.BulkOptions{
 			Jobs: syncjob.JobsOptions{Prefix: o.Job},
-			Progress: func(_ syncjob.BulkJob, sum syncjob.BulkResult) {
+			Progress: func(_ states.BulkJob, sum states.BulkResult) {
 				if steps++; steps == o.Halt {
 					_ = errors.Join(l.note(event{What: halted, Run: sum.Tasks}), l.await(ctx, "operator"))
 				}
@@ -108,7 +108,7 @@ func TestFailuresOfManyJobsAreRetriedOnce(t *testing.T) {
 	all := int64(jobs * each)
 	dry, err := w.m.RetryAll(t.Context(), &filter)
 	require.NoError(t, err)
-	require.Equal(t, syncjob.BulkResult{DryRun: true, Matched: jobs, Changed: jobs, Tasks: all}, dry)
+	require.Equal(t, states.BulkResult{DryRun: true, Matched: jobs, Changed: jobs, Tasks: all}, dry)
 	p.cured.Store(true)
 
 	victims := []*process{
@@ -119,7 +119,7 @@ func TestFailuresOfManyJobsAreRetriedOnce(t *testing.T) {
 	w.open()
 	filter.DryRun = false
 	var callers sync.WaitGroup
-	var moved [2]syncjob.BulkResult
+	var moved [2]states.BulkResult
 	for i := range moved {
 		callers.Go(func() {
 			var err error

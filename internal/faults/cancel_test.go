@@ -16,8 +16,8 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/redistest"
-	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
@@ -198,7 +198,7 @@ func cancelAll(t *testing.T, run *syncjob.Run, ids []string) map[string]syncjob.
 // choose draws IDs of tasks that wait, each as likely.
 func (w *world) choose(run *syncjob.Run, random *rand.Rand, n int) (ids []string) {
 	w.t.Helper()
-	for task, err := range run.Tasks(w.t.Context(), &syncjob.TasksOptions{State: store.TaskWaiting}) {
+	for task, err := range run.Tasks(w.t.Context(), &syncjob.TasksOptions{State: statuses.TaskWaiting}) {
 		require.NoError(w.t, err)
 		ids = append(ids, task.ID)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/damage"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
@@ -106,13 +106,13 @@ func (s *site) requireRepaired(ctx context.Context, r *subject) {
 		s.t, why.Disagreements,
 		fmt.Sprintf("pending: the counter says %d, the sets hold %d", why.Run.Counts.Pending, why.Run.Counts.Pending-1),
 	)
-	require.ElementsMatch(s.t, []store.DamageType{store.DamageSession, store.DamageCounts}, kindsOf(why.Damage), "%v", why.Damage)
+	require.ElementsMatch(s.t, []damage.Type{damage.Session, damage.Counts}, kindsOf(why.Damage), "%v", why.Damage)
 	dry, err := s.m.Repair(ctx, r.Job(), &syncjob.RepairOptions{DryRun: true})
 	require.NoError(s.t, err)
 	require.Equal(s.t, before, s.contents(), "who only looks has changed something")
 	found, err := s.m.Repair(ctx, r.Job(), nil)
 	require.NoError(s.t, err)
-	require.Equal(s.t, []store.DamageType{store.DamageSession, store.DamageCounts, store.DamageTask}, kindsOf(found.Damage), "%v", found)
+	require.Equal(s.t, []damage.Type{damage.Session, damage.Counts, damage.Task}, kindsOf(found.Damage), "%v", found)
 	require.Equal(s.t, found.String(), strings.ReplaceAll(dry.String(), "found ", "mended "))
 	s.requireUndamaged(ctx, r)
 	why, err = r.Explain(ctx)
@@ -128,7 +128,7 @@ func (s *site) requireRepaired(ctx context.Context, r *subject) {
 	}
 }
 
-func kindsOf(damage []states.Damage) (kinds []store.DamageType) {
+func kindsOf(damage []states.Damage) (kinds []damage.Type) {
 	for _, d := range damage {
 		kinds = append(kinds, d.Type)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
-	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
@@ -369,23 +369,23 @@ func (d *desk) compare(ctx context.Context, run *syncjob.Run) error {
 
 // compareAudit requires that each change is told once.
 func (d *desk) compareAudit(ctx context.Context, run *syncjob.Run) error {
-	told := make(map[store.Action][]string)
+	told := make(map[actions.Action][]string)
 	for e, err := range d.m.Audit(ctx, &syncjob.AuditOptions{Job: run.Job(), Run: run.Number()}) {
 		if err != nil {
 			return err
 		}
 		told[e.Action] = append(told[e.Action], e.Subject)
 	}
-	for action, of := range map[store.Action][]chore{
-		store.ActionCancel:     chores(run.Job(), dropped, stuck),
-		store.ActionReschedule: chores(run.Job(), later),
+	for action, of := range map[actions.Action][]chore{
+		actions.Cancel:     chores(run.Job(), dropped, stuck),
+		actions.Reschedule: chores(run.Job(), later),
 	} {
 		got := slices.Sorted(slices.Values(told[action]))
 		if want := slices.Sorted(slices.Values(idsOf(of))); !slices.Equal(got, want) {
 			return fmt.Errorf("the audit tells %s of %v, and not of %v", action, got, want)
 		}
 	}
-	if len(told[store.ActionRetry]) == 0 && !d.lossy || len(told[store.ActionDiscard]) == 0 {
+	if len(told[actions.Retry]) == 0 && !d.lossy || len(told[actions.Discard]) == 0 {
 		return fmt.Errorf("the audit tells only %v", told)
 	}
 	return nil
@@ -405,8 +405,8 @@ func (d *desk) compareTimeline(ctx context.Context, run *syncjob.Run) error {
 			return fmt.Errorf("the timeline goes back from %v to %v", all[i-1], e)
 		}
 	}
-	tells := func(a store.Action) bool { return slices.Contains(what, states.Moment(a)) }
-	between := (d.lossy || tells(store.ActionRetry)) && tells(store.ActionDiscard)
+	tells := func(a actions.Action) bool { return slices.Contains(what, states.Moment(a)) }
+	between := (d.lossy || tells(actions.Retry)) && tells(actions.Discard)
 	if !between || what[0] != states.MomentCreated || what[len(what)-1] != states.MomentEnded {
 		return fmt.Errorf("the timeline tells %v", what)
 	}

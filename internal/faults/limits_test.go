@@ -18,6 +18,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 	"github.com/rollcall-go/rollcall/store/values"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -143,7 +144,7 @@ func (w *world) batchesAtTheLimit(beside *subject) {
 	for i := range entries {
 		entries[i] = entry
 		lease.Index = i
-		outcomes[i] = store.Outcome{Lease: lease, Verdict: store.VerdictSuccess}
+		outcomes[i] = store.Outcome{Lease: lease, Verdict: verdicts.Success}
 	}
 	require.NoError(t, s.OpenProducer(t.Context(), 0, "limits"))
 	require.NoError(t, s.OpenSession(t.Context(), session, store.WorkerInfo{Name: "limits"}, time.Minute))

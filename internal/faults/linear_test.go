@@ -20,6 +20,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/store/redisstore"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // The sizes of a history: small enough to be judged, and many of them.
@@ -34,12 +36,12 @@ type deed struct {
 	verb  string // enqueue, fetch, settle, stop, read
 	task  string // enqueue
 	takes []grip // fetch: its answer; settle: what is settled
-	marks []store.Verdict
+	marks []verdicts.Verdict
 
 	unknown bool // its reply was lost, and nobody asked again
 	refused bool // enqueue: the run was stopped
 	lost    []int
-	status  store.Status
+	status  statuses.Status
 	counts  store.Counts
 }
 
@@ -51,7 +53,7 @@ type grip struct {
 
 // account is the model's state: where each task is.
 type account struct {
-	status store.Status
+	status statuses.Status
 	places map[string]place
 }
 
@@ -81,15 +83,15 @@ func (a account) counts() (c store.Counts) {
 
 // rest ends the stop of a run once nothing runs.
 func (a account) rest() account {
-	if a.status == store.StatusStopping && a.counts().Running == 0 {
-		a.status = store.StatusStopped
+	if a.status == statuses.Stopping && a.counts().Running == 0 {
+		a.status = statuses.Stopped
 	}
 	return a
 }
 
 // runModel is a run in which each call takes effect at one instant.
 var runModel = porcupine.Model{
-	Init:  func() any { return account{store.StatusRunning, map[string]place{}} },
+	Init:  func() any { return account{statuses.Running, map[string]place{}} },
 	Step:  func(state, _, output any) (bool, any) { return state.(account).step(output.(deed)) },
 	Equal: func(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) },
 	DescribeOperation: func(_, output any) string {
@@ -100,7 +102,7 @@ var runModel = porcupine.Model{
 // step makes a deed, and reports whether a run may answer so.
 func (a account) step(d deed) (bool, account) {
 	a.places = maps.Clone(a.places)
-	running := a.status == store.StatusRunning
+	running := a.status == statuses.Running
 	switch d.verb {
 	case "enqueue":
 		if running {
@@ -127,7 +129,7 @@ func (a account) step(d deed) (bool, account) {
 		return d.unknown || slices.Equal(lost, d.lost), a.rest()
 	case "stop":
 		if running {
-			a.status = store.StatusStopping
+			a.status = statuses.Stopping
 			for id, p := range a.places {
 				if p.what == "waiting" {
 					a.places[id] = place{what: "cancelled"}
@@ -140,11 +142,11 @@ func (a account) step(d deed) (bool, account) {
 	}
 }
 
-func becomes(v store.Verdict, running bool) string {
+func becomes(v verdicts.Verdict, running bool) string {
 	switch {
-	case v == store.VerdictSuccess:
+	case v == verdicts.Success:
 		return "succeeded"
-	case v == store.VerdictFail:
+	case v == verdicts.Fail:
 		return "failed"
 	case running:
 		return "waiting"
@@ -370,12 +372,12 @@ func (c *chronicler) settle(ctx context.Context, call int64) {
 	var outcomes []store.Outcome
 	d := deed{verb: "settle"}
 	for _, delivery := range c.held {
-		verdict := []store.Verdict{store.VerdictSuccess, store.VerdictFail, store.VerdictRelease}[c.random.IntN(3)]
+		verdict := []verdicts.Verdict{verdicts.Success, verdicts.Fail, verdicts.Release}[c.random.IntN(3)]
 		outcomes = append(outcomes, store.Outcome{Lease: delivery.Lease, Task: delivery.Task, Verdict: verdict})
 	}
 	if len(c.late) > 0 && c.random.IntN(2) == 0 {
 		delivery := c.late[c.random.IntN(len(c.late))]
-		outcomes = append(outcomes, store.Outcome{Lease: delivery.Lease, Task: delivery.Task, Verdict: store.VerdictFail})
+		outcomes = append(outcomes, store.Outcome{Lease: delivery.Lease, Task: delivery.Task, Verdict: verdicts.Fail})
 	}
 	if len(outcomes) == 0 {
 		return
@@ -404,13 +406,13 @@ func (c *chronicler) read(ctx context.Context, call int64) {
 func TestAHistoryThatNoRunCanHaveIsRefused(t *testing.T) {
 	lease := func(n int64) store.Lease { return store.Lease{Session: "s", Fetch: n} }
 	first, second := deed{verb: "fetch", takes: []grip{{"a", lease(1)}}}, deed{verb: "fetch", takes: []grip{{"a", lease(2)}}}
-	done := deed{verb: "settle", takes: first.takes, marks: []store.Verdict{store.VerdictSuccess}}
+	done := deed{verb: "settle", takes: first.takes, marks: []verdicts.Verdict{verdicts.Success}}
 	for name, deeds := range map[string][]deed{
 		"a task has two holders":          {first, second},
 		"a task is settled twice":         {first, done, done},
 		"a task starts after the stop":    {{verb: "stop"}, first},
-		"the counts miss one":             {first, {verb: "read", status: store.StatusRunning, counts: store.Counts{Total: 1, Pending: 1}}},
-		"the stop is over before the end": {first, {verb: "stop"}, {verb: "read", status: store.StatusStopped, counts: store.Counts{Total: 1, Running: 1}}},
+		"the counts miss one":             {first, {verb: "read", status: statuses.Running, counts: store.Counts{Total: 1, Pending: 1}}},
+		"the stop is over before the end": {first, {verb: "stop"}, {verb: "read", status: statuses.Stopped, counts: store.Counts{Total: 1, Running: 1}}},
 	} {
 		h := &annals{}
 		for _, d := range append([]deed{{verb: "enqueue", task: "a"}}, deeds...) {

@@ -44,8 +44,8 @@ func (s *site) requireListedElsewhere(ctx context.Context, lost []int, jobs []st
 		"PauseAll": func() (paused []string, err error) {
 			_, err = s.m.PauseAll(ctx, &syncjob.BulkOptions{
 				Jobs: syncjob.JobsOptions{Prefix: jobs[0]},
-				Progress: func(j syncjob.BulkJob, _ syncjob.BulkResult) {
-					if j.Did == syncjob.BulkChanged {
+				Progress: func(j states.BulkJob, _ states.BulkResult) {
+					if j.Did == states.BulkChanged {
 						paused = append(paused, j.Job)
 					}
 				},

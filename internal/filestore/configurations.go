@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 )
 
 // document finds a document, an empty one if there is none.
@@ -71,7 +72,7 @@ func (b *backend) WriteConfiguration(ctx context.Context, p store.ConfigurationW
 	return change(ctx, b, p, func(s *state, p store.ConfigurationWrite) (int64, error) {
 		version, changed, err := s.configure(p)
 		if changed {
-			s.audits(ctx, store.ActionConfigure, p.ID.Run, p.ID.Set, p.Reason)
+			s.audits(ctx, actions.Configure, p.ID.Run, p.ID.Set, p.Reason)
 		}
 		return version, err
 	})

@@ -5,7 +5,10 @@ import (
 	"slices"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // bury keeps a failure: of all, the first, and the newest.
@@ -85,7 +88,7 @@ func (b *backend) RedoFailures(ctx context.Context, p store.RedoParams) (store.R
 			return reply, err
 		}
 		if reply.Moved > 0 && p.Audit != nil {
-			s.Audit = store.KeepAudit(s.Audit, *p.Audit, s.now)
+			s.Audit = rules.KeepAudit(s.Audit, *p.Audit, s.now)
 		}
 		stream.Last, stream.Reply = p.Number, lastReply{Redone: reply}
 		return reply, nil
@@ -100,7 +103,7 @@ func (r *run) redo(p *store.RedoParams) (reply store.RedoReply) {
 		switch {
 		case !matches(&f):
 			continue
-		case p.Action == store.RedoDiscard:
+		case p.Action == actions.RedoDiscard:
 			r.Counts.Cancelled++
 		case !readable:
 			reply.Unreadable++
@@ -136,9 +139,9 @@ func (r *run) setAside(hook *task) {
 }
 
 // letGo accepts what holds a run, or repeats the hook that gave up. It reports how much changed.
-func (s *state) letGo(r *run, action store.RedoAction) (changed int64, err error) {
+func (s *state) letGo(r *run, action actions.Redo) (changed int64, err error) {
 	_, err = s.accepting(r.ID)
-	accept, gaveUp := action == store.RedoAccept, r.Status == store.StatusFinishing && r.Failing()
+	accept, gaveUp := action == actions.RedoAccept, r.Status == statuses.Finishing && r.Failing()
 	switch {
 	case gaveUp && accept:
 		s.end(r, r.FinalStatus)
@@ -152,7 +155,7 @@ func (s *state) letGo(r *run, action store.RedoAction) (changed int64, err error
 	case accept && r.OnFailure == store.OnFailureHold && err == nil:
 		r.OnFailure = store.OnFailureAccepted
 		s.conclude(r)
-	case err == nil || r.Status == store.StatusFinishing:
+	case err == nil || r.Status == statuses.Finishing:
 		return 0, store.ErrNotHeld
 	default:
 		return 0, err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // Fetch leases tasks.
@@ -22,7 +23,7 @@ func (s *state) fetch(p store.FetchParams) (store.FetchReply, error) {
 		return store.FetchReply{}, store.ErrStale
 	}
 	reply := store.FetchReply{Now: s.now, NextDue: s.nextDue(), Pauses: s.Pauses.Version}
-	if p.Number > sess.Fetched && sess.Worker.Status == store.WorkerActive {
+	if p.Number > sess.Fetched && sess.Worker.Status == statuses.WorkerActive {
 		f := &fetching{state: s, p: &p, bytes: p.MaxBytes}
 		if f.bytes == 0 {
 			f.bytes = bounds.PageBytes

@@ -7,9 +7,12 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
-func (j *job) declared() bool { return j.Type != store.JobSinglePass }
+func (j *job) declared() bool { return j.Type != statuses.JobSinglePass }
 
 // runs are those of a job that are kept, oldest first.
 func (s *state) runs(job string) (all []*run) {
@@ -39,39 +42,39 @@ func (s *state) newest(j *job) *run {
 
 // addJob makes a job of a name that is not known.
 func (s *state) addJob(name string) *job {
-	j := &job{JobRecord: store.JobRecord{Name: name, Type: store.JobSinglePass, Created: s.now, Changed: s.now.Truncate(time.Millisecond)}, Values: values{}}
+	j := &job{JobRecord: store.JobRecord{Name: name, Type: statuses.JobSinglePass, Created: s.now, Changed: s.now.Truncate(time.Millisecond)}, Values: values{}}
 	s.Jobs[name] = j
 	return j
 }
 
 // EnsureJob declares a job.
-func (b *backend) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureResult, error) {
-	return change(ctx, b, p, func(s *state, p store.EnsureParams) (store.EnsureResult, error) {
+func (b *backend) EnsureJob(ctx context.Context, p store.EnsureParams) (verdicts.Ensure, error) {
+	return change(ctx, b, p, func(s *state, p store.EnsureParams) (verdicts.Ensure, error) {
 		result, err := s.ensureJob(p)
-		if result == store.EnsureCreated || result == store.EnsureUpdated {
-			s.audits(ctx, store.ActionDeclare, store.RunID{Job: p.Job}, "", "")
+		if result == verdicts.EnsureCreated || result == verdicts.EnsureUpdated {
+			s.audits(ctx, actions.Declare, store.RunID{Job: p.Job}, "", "")
 		}
 		return result, err
 	})
 }
 
-func (s *state) ensureJob(p store.EnsureParams) (store.EnsureResult, error) {
+func (s *state) ensureJob(p store.EnsureParams) (verdicts.Ensure, error) {
 	j, active := s.Jobs[p.Job], s.active(p.Job)
-	result := store.EnsureUpdated
+	result := verdicts.EnsureUpdated
 	switch {
 	case j == nil:
-		j, result = s.addJob(p.Job), store.EnsureCreated
+		j, result = s.addJob(p.Job), verdicts.EnsureCreated
 	case !j.declared() && active != nil:
 		return "", &store.JobExistsError{Active: active.ID}
 	case !j.declared():
-		result = store.EnsureCreated
+		result = verdicts.EnsureCreated
 	case p.Revision < j.Revision:
-		return store.EnsureKept, nil
+		return verdicts.EnsureKept, nil
 	case p.Type == j.Type && bytes.Equal(p.Definition, j.Definition):
 		j.Revision = p.Revision // or a lower one could overwrite it later
-		return store.EnsureUnchanged, nil
+		return verdicts.EnsureUnchanged, nil
 	}
-	s.define(j, p, p.DueNow && result == store.EnsureCreated)
+	s.define(j, p, p.DueNow && result == verdicts.EnsureCreated)
 	return result, nil
 }
 
@@ -82,7 +85,7 @@ func (s *state) define(j *job, p store.EnsureParams, dueNow bool) {
 	j.Changes++
 	j.Changed = s.now.Truncate(time.Millisecond)
 	switch {
-	case p.Type != store.JobPeriodic:
+	case p.Type != statuses.JobPeriodic:
 		j.Due, j.Schedule, j.Wakes = time.Time{}, nil, time.Time{}
 	case j.Schedule != nil && bytes.Equal(j.Schedule, p.Schedule):
 		if solved {
@@ -111,8 +114,8 @@ func (b *backend) SetJobDisabled(ctx context.Context, name string, disabled bool
 			return nil
 		}
 		j.Disabled, j.Changed = disabled, s.now.Truncate(time.Millisecond)
-		s.audits(ctx, store.EnableAction(!disabled), store.RunID{Job: name}, "", "")
-		if j.Type == store.JobPeriodic {
+		s.audits(ctx, actions.EnableOrDisable(!disabled), store.RunID{Job: name}, "", "")
+		if j.Type == statuses.JobPeriodic {
 			j.solved()
 			j.Due, j.Wakes = time.Time{}, s.now
 			if disabled {
@@ -156,7 +159,7 @@ func (b *backend) DeleteJob(ctx context.Context, name string) error {
 			s.forget(r)
 		}
 		delete(s.Jobs, name)
-		s.audits(ctx, store.ActionDelete, store.RunID{Job: name}, "", "")
+		s.audits(ctx, actions.Delete, store.RunID{Job: name}, "", "")
 		return nil
 	})
 }

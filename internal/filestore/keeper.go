@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/rules"
 )
 
 // Promote ends idle runs, moves delayed tasks that are due to the waiting ones, and tells of the
@@ -79,7 +80,7 @@ func (s *state) sweep(int) (reply store.SweepReply, err error) {
 		if !s.now.Before(sess.Expires) {
 			l := store.LostSession{ID: id, Worker: sess.Worker, Heard: sess.Heard, Ended: s.now}
 			l.Held = s.reclaim(id)
-			s.Lost = store.KeepLost(s.Lost, l)
+			s.Lost = rules.KeepLost(s.Lost, l)
 			reply.Sessions++
 			reply.Reclaimed += l.Held
 		}
@@ -143,6 +144,6 @@ func (s *state) noteFigures() {
 	if ok {
 		s.Times = nil
 	}
-	s.Minutes = store.KeepPoints(s.Minutes, minute, s.now, bounds.MinutesKept)
-	s.Hours = store.KeepPoints(s.Hours, hour, s.now, bounds.HoursKept)
+	s.Minutes = rules.KeepPoints(s.Minutes, minute, s.now, bounds.MinutesKept)
+	s.Hours = rules.KeepPoints(s.Hours, hour, s.now, bounds.HoursKept)
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // QueueStats sums up the tasks of all runs, and adds the figures.
@@ -22,15 +24,15 @@ func (b *backend) QueueStats(ctx context.Context, _ int) ([]store.QueueRecord, e
 			waits := map[store.Route]bool{}
 			for _, t := range early.listing(r, &store.TasksParams{}) {
 				rec := of(t.Route)
-				depth := map[store.TaskStatus]*int64{
-					store.TaskWaiting: &rec.Waiting, store.TaskHeld: &rec.Held, store.TaskDelayed: &rec.Delayed,
-					store.TaskRetrying: &rec.Retrying, store.TaskRunning: &rec.Running,
+				depth := map[statuses.TaskStatus]*int64{
+					statuses.TaskWaiting: &rec.Waiting, statuses.TaskHeld: &rec.Held, statuses.TaskDelayed: &rec.Delayed,
+					statuses.TaskRetrying: &rec.Retrying, statuses.TaskRunning: &rec.Running,
 				}[t.Status]
 				if depth == nil { // it has ended
 					continue
 				}
 				*depth++
-				if t.Status == store.TaskWaiting || t.Status == store.TaskHeld {
+				if t.Status == statuses.TaskWaiting || t.Status == statuses.TaskHeld {
 					rec.Oldest = earlier(rec.Oldest, t.Task.WaitsSince())
 					if !waits[t.Route] {
 						waits[t.Route] = true
@@ -53,6 +55,6 @@ func (b *backend) ReadHistory(ctx context.Context, p store.HistoryParams) ([]sto
 		if p.Hours {
 			all = s.Hours
 		}
-		return store.PointsOf(slices.Clone(all), &p), nil
+		return rules.PointsOf(slices.Clone(all), &p), nil
 	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/signals"
 )
 
 // debt is what a holder lacks of what it wants, up to a share.
@@ -91,7 +92,7 @@ func (s *state) draw(p store.DrawParams) (store.DrawReply, error) {
 	if newly {
 		for name, h := range l.Holders {
 			if h != me && h.Held > 0 && s.now.Before(h.Ends) {
-				s.hints = append(s.hints, store.Signal{Type: store.SignalLimit, Limit: p.Limit, Holder: name})
+				s.hints = append(s.hints, store.Signal{Type: signals.Limit, Limit: p.Limit, Holder: name})
 			}
 		}
 	}
@@ -234,7 +235,7 @@ func (s *state) wake(l *limit, name string, most int) {
 		if free < 1 {
 			return
 		}
-		s.hints = append(s.hints, store.Signal{Type: store.SignalLimit, Limit: name, Holder: who})
+		s.hints = append(s.hints, store.Signal{Type: signals.Limit, Limit: name, Holder: who})
 		free -= max(1, l.Holders[who].debt(o.share))
 	}
 }

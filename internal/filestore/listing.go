@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // Tasks reads a page of the tasks of a run. Each has a key, by which they are sorted, and which is
@@ -71,7 +72,7 @@ func (s *state) listing(r *run, p *store.TasksParams) (all []store.TaskRecord) {
 	}
 	for _, f := range r.Failures {
 		all = append(all, store.TaskRecord{
-			Route: f.Lane.Route, Status: store.TaskFailed, Task: f.Task, Since: f.At, Worker: f.Worker, Error: f.Error,
+			Route: f.Lane.Route, Status: statuses.TaskFailed, Task: f.Task, Since: f.At, Worker: f.Worker, Error: f.Error,
 			Cursor: fmt.Sprintf("5 %020d", f.Place),
 		})
 	}
@@ -107,10 +108,10 @@ func line(t *task) string {
 
 // taskRecord is what is told of a task.
 func (s *state) taskRecord(r *run, t *task) store.TaskRecord {
-	rec := store.TaskRecord{Route: t.Route, Task: t.Task, Status: store.TaskWaiting}
+	rec := store.TaskRecord{Route: t.Route, Task: t.Task, Status: statuses.TaskWaiting}
 	switch {
 	case t.Place == held:
-		rec.Status = store.TaskRunning
+		rec.Status = statuses.TaskRunning
 		said := s.said(t.Lease.Session)
 		rec.Worker = said.Worker.Name
 		for _, told := range said.Running {
@@ -119,14 +120,14 @@ func (s *state) taskRecord(r *run, t *task) store.TaskRecord {
 			}
 		}
 	case t.Place == delayed && t.Task.Retry > 0:
-		rec.Status, rec.Due = store.TaskRetrying, t.Due
+		rec.Status, rec.Due = statuses.TaskRetrying, t.Due
 	case t.Place == delayed:
-		rec.Status, rec.Due = store.TaskDelayed, t.Due
-	case r.Paused || r.Status == store.StatusStarting || len(s.Pauses.Covering(t.Route, nil)) > 0:
-		rec.Status = store.TaskHeld
+		rec.Status, rec.Due = statuses.TaskDelayed, t.Due
+	case r.Paused || r.Status == statuses.Starting || len(s.Pauses.Covering(t.Route, nil)) > 0:
+		rec.Status = statuses.TaskHeld
 	}
 	if t.Place != held && t.Task.Expired(s.now) {
-		rec.Status = store.TaskExpired
+		rec.Status = statuses.TaskExpired
 	}
 	if t.Place == aside {
 		rec.Due = t.At

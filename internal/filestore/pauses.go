@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 )
 
 // Pause pauses a scope.
@@ -13,7 +14,7 @@ func (b *backend) Pause(ctx context.Context, _ int, p store.Pause) error {
 		s.LastPauses++
 		changed, err := s.Pauses.Put(p, s.LastPauses)
 		if changed {
-			s.audits(ctx, store.ActionPause, store.RunID{}, p.Scope.String(), p.Reason)
+			s.audits(ctx, actions.Pause, store.RunID{}, p.Scope.String(), p.Reason)
 		}
 		return err
 	})
@@ -24,7 +25,7 @@ func (b *backend) Resume(ctx context.Context, _ int, scope store.PauseScope) err
 	return do(ctx, b, scope, func(s *state, scope store.PauseScope) error {
 		s.LastPauses++
 		if s.Pauses.Remove(scope, s.LastPauses) {
-			s.audits(ctx, store.ActionResume, store.RunID{}, scope.String(), "")
+			s.audits(ctx, actions.Resume, store.RunID{}, scope.String(), "")
 		}
 		return nil
 	})

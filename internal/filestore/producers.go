@@ -8,6 +8,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // producer finds a stream, and judges the number of its call. A repeat gets the last reply.
@@ -100,7 +102,7 @@ func (s *state) enqueue(p store.EnqueueParams) (store.EnqueueReply, error) {
 	}
 	holds(true)
 	if p.Audit != nil && changes(&p, &reply, open) {
-		s.Audit = store.KeepAudit(s.Audit, *p.Audit, s.now)
+		s.Audit = rules.KeepAudit(s.Audit, *p.Audit, s.now)
 	}
 	stream.Last, stream.Reply = p.Number, lastReply{Enqueued: reply}
 	return reply, nil
@@ -140,9 +142,9 @@ func (s *state) accepting(id store.RunID) (*run, error) {
 		return nil, err
 	}
 	switch r.Status {
-	case store.StatusStarting, store.StatusRunning:
+	case statuses.Starting, statuses.Running:
 		return r, nil
-	case store.StatusStopping, store.StatusStopped:
+	case statuses.Stopping, statuses.Stopped:
 		return nil, store.ErrJobStopped
 	}
 	return nil, store.ErrRunFinished

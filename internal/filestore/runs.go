@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // started is the run of a job that was started with the token; nil if there is none.
@@ -25,7 +27,7 @@ func (b *backend) StartRun(ctx context.Context, p store.StartParams) (store.Star
 	return change(ctx, b, p, func(s *state, p store.StartParams) (store.StartReply, error) {
 		reply, err := s.startRun(p)
 		if subject, ok := p.Audited(ctx); ok && err == nil && !reply.Existing {
-			s.audits(ctx, store.ActionStart, reply.Run, subject, "")
+			s.audits(ctx, actions.Start, reply.Run, subject, "")
 		}
 		return reply, err
 	})
@@ -62,7 +64,7 @@ func (s *state) start(j *job, p store.StartParams) *run {
 	r := &run{
 		RunRecord: store.RunRecord{
 			ID: store.RunID{Job: j.Name, Number: s.next()}, Set: p.Set, Args: p.Args, Headers: p.Headers, Labels: p.Labels,
-			Status: store.StatusRunning, Weight: p.Weight, Created: s.now, Retention: p.Retention, Due: p.Due,
+			Status: statuses.Running, Weight: p.Weight, Created: s.now, Retention: p.Retention, Due: p.Due,
 			RedriveOf: p.RedriveOf, OnFailure: p.OnFailure,
 		},
 		Token: p.Token, OpenHolds: map[string]store.HoldRecord{}, FailureCap: p.FailureCap, IdleAfter: p.IdleAfter(),
@@ -84,7 +86,7 @@ func (s *state) start(j *job, p store.StartParams) *run {
 		s.admit(r, *p.Root)
 	}
 	if p.PreJob != nil {
-		r.Status = store.StatusStarting
+		r.Status = statuses.Starting
 		for _, t := range r.Tasks {
 			t.Place = aside
 		}
@@ -99,7 +101,7 @@ func (s *state) start(j *job, p store.StartParams) *run {
 // begin lets the tasks of a run be delivered, after its pre-job hook has passed. From now on its
 // root waits for its delay.
 func (s *state) begin(r *run) (ended bool) {
-	r.Status, r.HookPassed = store.StatusRunning, s.now
+	r.Status, r.HookPassed = statuses.Running, s.now
 	for i, t := range r.Tasks {
 		if t.Place == aside && t.Route.Counted() {
 			r.Tasks = slices.Delete(r.Tasks, i, i+1)
@@ -113,7 +115,7 @@ func (s *state) begin(r *run) (ended bool) {
 // held reports whether only its failures keep the run from its end.
 func (r *run) held() bool {
 	c := r.counts()
-	return r.Status == store.StatusRunning && c.Remaining() == 0 && len(r.OpenHolds) == 0 && r.Failing()
+	return r.Status == statuses.Running && c.Remaining() == 0 && len(r.OpenHolds) == 0 && r.Failing()
 }
 
 // conclude moves a run on if nothing is left of it to do, and reports whether it has ended, but for
@@ -121,20 +123,20 @@ func (r *run) held() bool {
 func (s *state) conclude(r *run) (ended bool) {
 	c := r.counts()
 	switch {
-	case r.Status == store.StatusStopping && c.Running == 0:
+	case r.Status == statuses.Stopping && c.Running == 0:
 		r.Stopped = true
-		s.end(r, store.StatusStopped)
+		s.end(r, statuses.Stopped)
 		return true
-	case r.Status != store.StatusRunning || c.Remaining() > 0 || len(r.OpenHolds) > 0 || r.Failing():
+	case r.Status != statuses.Running || c.Remaining() > 0 || len(r.OpenHolds) > 0 || r.Failing():
 		return false
 	}
-	outcome := store.StatusSucceeded
+	outcome := statuses.Succeeded
 	if c.Failed > 0 {
-		outcome = store.StatusFailed
+		outcome = statuses.Failed
 	}
 	for _, t := range r.Tasks {
 		if t.Place == aside { // the post-job hook
-			r.Status, r.FinalStatus, r.Ended = store.StatusFinishing, outcome, s.now
+			r.Status, r.FinalStatus, r.Ended = statuses.Finishing, outcome, s.now
 			r.Tasks, r.Kept = []*task{{Item: t.Item, Place: waiting}}, nil
 			return true
 		}
@@ -145,7 +147,7 @@ func (s *state) conclude(r *run) (ended bool) {
 
 // end records the final state. What is left is the summary and the failures, and a hook that is
 // held until its worker settles it.
-func (s *state) end(r *run, status store.Status) {
+func (s *state) end(r *run, status statuses.Status) {
 	r.Status, r.FinalStatus, r.RetryError, r.Paused = status, "", "", false
 	r.drop(func(t *task) bool { return t.Place != held })
 	r.OpenHolds, r.Kept, r.Served = nil, nil, nil
@@ -217,7 +219,7 @@ func (b *backend) StopRun(ctx context.Context, p store.StopParams) error {
 			return store.ErrRunFinished
 		}
 		if p.Changes(&r.RunRecord) {
-			s.audits(ctx, store.ActionStop, p.Run, "", p.Reason)
+			s.audits(ctx, actions.Stop, p.Run, "", p.Reason)
 		}
 		s.stop(r, p.Reason, p.Graceful)
 		return nil
@@ -227,17 +229,17 @@ func (b *backend) StopRun(ctx context.Context, p store.StopParams) error {
 // stop stops an active run, and reports whether it has ended.
 func (s *state) stop(r *run, reason string, graceful bool) (ended bool) {
 	switch r.Status {
-	case store.StatusStopping:
+	case statuses.Stopping:
 		r.Graceful = r.Graceful && graceful
 		return false
-	case store.StatusFinishing:
+	case statuses.Finishing:
 		if r.HookError, r.Stopped = "stopped", true; r.Overdue {
 			r.HookError, r.Stopped = reason, false
 		}
 		s.end(r, r.FinalStatus)
 		return true
 	}
-	r.Status, r.Reason, r.Graceful, r.Paused = store.StatusStopping, reason, graceful, false
+	r.Status, r.Reason, r.Graceful, r.Paused = statuses.Stopping, reason, graceful, false
 	r.StopBegan = s.now
 	r.cancel()
 	return s.conclude(r)
@@ -250,10 +252,10 @@ func (b *backend) SetRunPaused(ctx context.Context, id store.RunID, paused bool)
 		switch {
 		case err != nil:
 			return err
-		case r.Status.Final() || r.Status == store.StatusStopping:
+		case r.Status.Final() || r.Status == statuses.Stopping:
 			return store.ErrRunFinished
 		case r.Paused != paused:
-			s.audits(ctx, store.PauseAction(paused), id, "", "")
+			s.audits(ctx, actions.PauseOrResume(paused), id, "", "")
 		}
 		r.Paused = paused
 		return nil
@@ -274,7 +276,7 @@ func (b *backend) DeleteRun(ctx context.Context, id store.RunID) error {
 			return store.ErrRunActive
 		}
 		s.forget(r)
-		s.audits(ctx, store.ActionDelete, id, "", "")
+		s.audits(ctx, actions.Delete, id, "", "")
 		return nil
 	})
 }

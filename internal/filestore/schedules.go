@@ -5,6 +5,9 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // setDue gives a job its next due time.
@@ -38,32 +41,32 @@ func (s *state) fireRun(p store.FireParams) (store.FireReply, error) {
 		if s.isDue(j, &p) == "" && !j.Disabled {
 			j.setDue(p.Following(s.now), p.Delay) // the clock went back, and the job got a due time anew
 		}
-		reply.Verdict, reply.Run = store.FireStarted, r.ID
+		reply.Verdict, reply.Run = verdicts.FireStarted, r.ID
 		return reply, nil
 	}
 	if j.Disabled {
 		return reply, store.ErrJobDisabled
 	}
 	reply.Verdict = s.fire(j, &p)
-	if r := s.active(j.Name); r != nil && (reply.Verdict == store.FireStarted || reply.Verdict == store.FireWaiting) {
+	if r := s.active(j.Name); r != nil && (reply.Verdict == verdicts.FireStarted || reply.Verdict == verdicts.FireWaiting) {
 		reply.Run = r.ID
 	}
 	return reply, nil
 }
 
 // isDue says why a job is not due as the caller says; it is empty if it is.
-func (s *state) isDue(j *job, p *store.FireParams) store.FireVerdict {
+func (s *state) isDue(j *job, p *store.FireParams) verdicts.Fire {
 	switch {
-	case j.Type != store.JobPeriodic || !j.Due.Equal(p.Due) || j.Changes != p.Changes:
-		return store.FireMoved
+	case j.Type != statuses.JobPeriodic || !j.Due.Equal(p.Due) || j.Changes != p.Changes:
+		return verdicts.FireMoved
 	case p.Following(s.now).IsZero() || j.Acts.After(s.now) && !j.Due.IsZero():
-		return store.FireEarly
+		return verdicts.FireEarly
 	}
 	return ""
 }
 
 // fire decides about a due time, and acts on it.
-func (s *state) fire(j *job, p *store.FireParams) store.FireVerdict {
+func (s *state) fire(j *job, p *store.FireParams) verdicts.Fire {
 	if why := s.isDue(j, p); why != "" {
 		return why
 	}
@@ -71,24 +74,24 @@ func (s *state) fire(j *job, p *store.FireParams) store.FireVerdict {
 	switch {
 	case j.Due.IsZero():
 		j.setDue(p.Following(s.now), p.Delay)
-		return store.FireMoved
+		return verdicts.FireMoved
 	case s.Pauses.ReadOnly() && !p.InReadOnly, active && (p.Wait || p.Rest > 0):
 		j.solved()
 		j.Wakes = s.now.Add(store.FireRecheck)
-		return store.FireWaiting
+		return verdicts.FireWaiting
 	case active:
 		j.Skipped++
 		j.LastSkip = j.Due
 		j.setDue(p.Following(s.now), p.Delay)
-		return store.FireSkipped
+		return verdicts.FireSkipped
 	}
 	if r := s.newest(j); r != nil && p.Rest > 0 && r.Ended.Add(p.Rest).After(s.now) {
 		j.setDue(r.Ended.Add(p.Rest), p.Delay)
-		return store.FireMoved
+		return verdicts.FireMoved
 	}
 	j.setDue(p.Following(s.now), p.Delay)
 	s.start(j, p.Start)
-	return store.FireStarted
+	return verdicts.FireStarted
 }
 
 // PostponeJob puts off a job that is due and cannot be fired.
@@ -98,14 +101,14 @@ func (b *backend) PostponeJob(ctx context.Context, p store.PostponeParams) error
 		switch {
 		case j == nil:
 			return store.ErrJobNotFound
-		case j.Type != store.JobPeriodic || j.Disabled || !j.Due.IsZero() && j.Acts.After(s.now):
+		case j.Type != statuses.JobPeriodic || j.Disabled || !j.Due.IsZero() && j.Acts.After(s.now):
 			return nil
 		}
 		if j.Problem == "" {
 			j.ProblemSince = s.now.Truncate(time.Millisecond)
 		}
 		j.Problem = p.Problem
-		j.Wakes = store.PostponedUntil(j.ProblemSince, s.now)
+		j.Wakes = rules.PostponedUntil(j.ProblemSince, s.now)
 		return nil
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
@@ -177,7 +178,7 @@ func (b *backend) ForceReleaseSemaphore(ctx context.Context, key string, first, 
 		}
 		s.keep(key, sem)
 		if ended > 0 {
-			s.audits(ctx, store.ActionEnd, store.RunID{}, key, "")
+			s.audits(ctx, actions.End, store.RunID{}, key, "")
 		}
 		return ended, nil
 	})

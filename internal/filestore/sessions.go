@@ -10,6 +10,9 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/signals"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // session finds a session that has seen all that its worker was answered.
@@ -75,17 +78,17 @@ func (s *state) heartbeat(p store.HeartbeatParams) (store.HeartbeatReply, error)
 
 // reporting lists the running tasks of a run that report progress.
 func (s *state) reporting(r *run) (all []store.RunningTask) {
-	if r.Status != store.StatusRunning && r.Status != store.StatusStopping {
+	if r.Status != statuses.Running && r.Status != statuses.Stopping {
 		return nil
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.Sessions)) {
 		mine := slices.DeleteFunc(slices.Clone(s.Sessions[id].Running), func(t store.RunningTask) bool {
 			return t.Run != r.ID
 		})
-		all = append(all, store.Reporting(mine)[r.ID.Number]...)
+		all = append(all, rules.Reporting(mine)[r.ID.Number]...)
 	}
 	all = all[:min(len(all), bounds.MaxReporting)]
-	store.SortRunning(all)
+	rules.SortRunning(all)
 	return all
 }
 
@@ -202,7 +205,7 @@ func (b *backend) SetWorkerStatus(ctx context.Context, p store.WorkerStatusParam
 			action, subject := p.Audited()
 			s.audits(ctx, action, store.RunID{}, subject, "")
 		}
-		s.hints = append(s.hints, store.Signal{Type: store.SignalWorker, Session: p.Session.ID})
+		s.hints = append(s.hints, store.Signal{Type: signals.Worker, Session: p.Session.ID})
 		return nil
 	})
 }
@@ -225,7 +228,7 @@ func (b *backend) LiveSessions(ctx context.Context, partition int) ([]store.Sess
 // LostSessions lists what is kept of sessions that were not heard from.
 func (b *backend) LostSessions(ctx context.Context, _ int) ([]store.LostSession, error) {
 	return read(ctx, b, 0, func(s *state, _ int) ([]store.LostSession, error) {
-		return store.StillLost(s.Lost, s.now), nil
+		return rules.StillLost(s.Lost, s.now), nil
 	})
 }
 
@@ -246,7 +249,7 @@ func (b *backend) SessionsLeft(ctx context.Context, _ int, prefix string) (int, 
 func (b *backend) Reconsider(ctx context.Context, _ int, routes []store.Route) error {
 	return do(ctx, b, routes, func(s *state, routes []store.Route) error {
 		for _, r := range routes {
-			s.hints = append(s.hints, store.Signal{Type: store.SignalWork, Queue: r.Queue})
+			s.hints = append(s.hints, store.Signal{Type: signals.Work, Queue: r.Queue})
 		}
 		return nil
 	})

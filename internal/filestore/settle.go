@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // held finds the task of a lease; nil if it is not held any more.
@@ -32,7 +34,7 @@ func (s *state) stage(p store.StageParams) error {
 	switch {
 	case s.Sessions[p.Session.ID] == nil || t == nil:
 		return store.ErrLeaseLost
-	case r.Status != store.StatusRunning:
+	case r.Status != statuses.Running:
 		return store.ErrJobStopped
 	}
 	if repeat, err := p.StagedAt(s.stagedUnder(p.Lease, p.Route)); repeat || err != nil {
@@ -86,12 +88,12 @@ func (s *state) settle(p store.SettleParams) (reply store.SettleReply, err error
 	}
 	// What is given back goes to the front, and so in reverse: it waits in the order as before.
 	for i := range slices.Backward(p.Outcomes) {
-		if p.Outcomes[i].Verdict == store.VerdictRelease {
+		if p.Outcomes[i].Verdict == verdicts.Release {
 			apply(i)
 		}
 	}
 	for i := range p.Outcomes {
-		if p.Outcomes[i].Verdict != store.VerdictRelease {
+		if p.Outcomes[i].Verdict != verdicts.Release {
 			apply(i)
 		}
 	}
@@ -106,11 +108,11 @@ func (s *state) settle(p store.SettleParams) (reply store.SettleReply, err error
 
 // refuses says why an outcome cannot be applied as a whole; nil if it can.
 func (s *state) refuses(r *run, t *task, o *store.Outcome) error {
-	if o.Verdict != store.VerdictSuccess || !t.Route.Counted() {
+	if o.Verdict != verdicts.Success || !t.Route.Counted() {
 		return nil
 	}
 	for _, st := range o.Staged {
-		if r.Status == store.StatusRunning && s.stagedUnder(o.Lease, st.Route) != st.Count {
+		if r.Status == statuses.Running && s.stagedUnder(o.Lease, st.Route) != st.Count {
 			return store.ErrChildrenLost
 		}
 	}
@@ -147,13 +149,13 @@ func (s *state) redeem(r *run, t *task, o *store.Outcome, worker string) (ended 
 
 func (s *state) settleTask(r *run, t *task, children []*task, o *store.Outcome, worker string) (ended bool) {
 	verdict := o.Verdict
-	stopping := r.Status == store.StatusStopping
-	if stopping && verdict != store.VerdictSuccess && verdict != store.VerdictFail || t.Asked && verdict.Cancels() {
-		verdict = store.VerdictCancel
+	stopping := r.Status == statuses.Stopping
+	if stopping && verdict != verdicts.Success && verdict != verdicts.Fail || t.Asked && verdict.Cancels() {
+		verdict = verdicts.Cancel
 	}
 	s.figures(t.Route).Attempted(o.Verdict, stopping || t.Asked)
 	switch verdict {
-	case store.VerdictSuccess:
+	case verdicts.Success:
 		r.Counts.Succeeded++
 		r.ended(o.Task, s.now)
 		r.count(o.Counters)
@@ -166,24 +168,24 @@ func (s *state) settleTask(r *run, t *task, children []*task, o *store.Outcome, 
 		if !stopping {
 			s.publish(r, children, o)
 		}
-	case store.VerdictFail:
+	case verdicts.Fail:
 		r.Counts.Failed++
 		r.ended(o.Task, s.now)
 		r.bury(store.Failure{
 			Lane: o.Lease.Lane, Task: o.Task, Error: o.Error, Stack: o.Stack, Worker: worker, At: s.now,
 		})
-	case store.VerdictRetry:
+	case verdicts.Retry:
 		r.Retried++
 		r.RetryError = o.Error
 		s.again(r, t, o)
-	case store.VerdictSnooze:
+	case verdicts.Snooze:
 		s.again(r, t, o)
-	case store.VerdictRelease:
+	case verdicts.Release:
 		s.release(r, t, o)
 	default:
 		r.Counts.Cancelled++
 		r.ended(o.Task, s.now)
-		if verdict == store.VerdictStopRun {
+		if verdict == verdicts.StopRun {
 			return s.stop(r, o.Error, false)
 		}
 	}
@@ -196,19 +198,19 @@ func (s *state) settleHook(r *run, t *task, o *store.Outcome) (ended bool) {
 		return false
 	}
 	switch o.Verdict {
-	case store.VerdictBegin:
+	case verdicts.Begin:
 		return s.begin(r)
-	case store.VerdictSkip, store.VerdictAbort:
+	case verdicts.Skip, verdicts.Abort:
 		r.cancel()
-		if o.Verdict == store.VerdictSkip {
+		if o.Verdict == verdicts.Skip {
 			r.Reason = o.Error
-			s.end(r, store.StatusSkipped)
+			s.end(r, statuses.Skipped)
 		} else {
 			r.Error = o.Error
-			s.end(r, store.StatusFailed)
+			s.end(r, statuses.Failed)
 		}
 		return true
-	case store.VerdictHookDone:
+	case verdicts.HookDone:
 		r.HookError, r.Result = o.Error, o.Result
 		if r.Failing() {
 			r.setAside(t)
@@ -216,10 +218,10 @@ func (s *state) settleHook(r *run, t *task, o *store.Outcome) (ended bool) {
 		}
 		s.end(r, r.FinalStatus)
 		return true
-	case store.VerdictRetry:
+	case verdicts.Retry:
 		r.RetryError = o.Error
 		s.again(r, t, o)
-	case store.VerdictSnooze:
+	case verdicts.Snooze:
 		s.again(r, t, o)
 	default:
 		s.release(r, t, o)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/signals"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // view is what subscribers are told of: a signal is sent when what it is about has changed. The
@@ -26,7 +28,7 @@ type work struct{ ready, tallied int }
 
 // runView is what a signal of a run is about.
 type runView struct {
-	status, final    store.Status
+	status, final    statuses.Status
 	counts           store.Counts
 	retried, version int64
 	holds            int
@@ -46,33 +48,33 @@ type jobView struct {
 
 func (s *state) view() *view {
 	v := &view{about: map[store.Signal]any{}, work: map[store.Lane]work{}, due: s.nextDue()}
-	v.about[store.Signal{Type: store.SignalPause}] = s.LastPauses
-	v.about[store.Signal{Type: store.SignalWorkers}] = fmt.Sprint(slices.Sorted(maps.Keys(s.Sessions)))
+	v.about[store.Signal{Type: signals.Pause}] = s.LastPauses
+	v.about[store.Signal{Type: signals.Workers}] = fmt.Sprint(slices.Sorted(maps.Keys(s.Sessions)))
 	for name, j := range s.Jobs {
-		v.about[store.Signal{Type: store.SignalJob, Job: name}] = jobView{
+		v.about[store.Signal{Type: signals.Job, Job: name}] = jobView{
 			changes: j.Changes, runs: len(s.runs(name)), due: j.Due, disabled: j.Disabled, problem: j.Problem,
 			last: j.LastRun, skipped: j.Skipped,
 		}
 	}
 	for name, text := range s.Sets {
-		v.about[store.Signal{Type: store.SignalConfiguration, Queue: name}] = string(text)
+		v.about[store.Signal{Type: signals.Configuration, Queue: name}] = string(text)
 	}
 	for name, d := range s.Configurations {
-		v.about[store.Signal{Type: store.SignalConfiguration, Queue: name, Place: d.Version}] = true
+		v.about[store.Signal{Type: signals.Configuration, Queue: name, Place: d.Version}] = true
 	}
 	for key, sem := range s.Semaphores {
 		if len(sem.Line) > 0 && sem.turn(sem.Line[0].Exclusive, sem.Line[0].Max, 0) {
-			v.about[store.Signal{Type: store.SignalSemaphore, Semaphore: key, Place: sem.Line[0].Place}] = true
+			v.about[store.Signal{Type: signals.Semaphore, Semaphore: key, Place: sem.Line[0].Place}] = true
 		}
 	}
 	for _, r := range s.Runs {
-		v.about[store.Signal{Type: store.SignalRun, Run: r.ID.Number}] = runView{
+		v.about[store.Signal{Type: signals.Run, Run: r.ID.Number}] = runView{
 			status: r.Status, final: r.FinalStatus, counts: r.counts(), retried: r.Retried,
 			version: r.Document.Version, holds: len(r.OpenHolds), paused: r.Paused, graceful: r.Graceful,
 			onFailure: r.OnFailure, hook: r.HookError,
 		}
 		if tasks := s.reporting(r); len(tasks) > 0 {
-			v.about[store.Signal{Type: store.SignalProgress, Run: r.ID.Number}] = fmt.Sprint(tasks)
+			v.about[store.Signal{Type: signals.Progress, Run: r.ID.Number}] = fmt.Sprint(tasks)
 		}
 		tallied := 0
 		for _, t := range r.Tasks {
@@ -94,24 +96,24 @@ func (s *state) view() *view {
 func news(before, after *view) (all []store.Signal) {
 	for sig, now := range after.about {
 		if was, ok := before.about[sig]; !ok || was != now {
-			if sig.Type == store.SignalConfiguration {
-				sig = store.Signal{Type: store.SignalConfiguration} // the rest only told them apart
+			if sig.Type == signals.Configuration {
+				sig = store.Signal{Type: signals.Configuration} // the rest only told them apart
 			}
 			all = append(all, sig)
 		}
 	}
 	for sig := range before.about {
-		if _, ok := after.about[sig]; !ok && (sig.Type == store.SignalProgress || sig.Type == store.SignalJob) {
+		if _, ok := after.about[sig]; !ok && (sig.Type == signals.Progress || sig.Type == signals.Job) {
 			all = append(all, sig) // nothing is reported any more, or the job is removed
 		}
 	}
 	for lane, now := range after.work {
 		if was := before.work[lane]; now.ready > was.ready || now.tallied < was.tallied {
-			all = append(all, store.Signal{Type: store.SignalWork, Queue: lane.Route.Queue})
+			all = append(all, store.Signal{Type: signals.Work, Queue: lane.Route.Queue})
 		}
 	}
 	if !after.due.IsZero() && (before.due.IsZero() || after.due.Before(before.due)) {
-		all = append(all, store.Signal{Type: store.SignalDue})
+		all = append(all, store.Signal{Type: signals.Due})
 	}
 	return all
 }
@@ -149,16 +151,16 @@ func (h *hub) tell(s *state) {
 // more.
 const maxPending = 1000
 
-func (s *subscriber) post(signals []store.Signal) {
+func (s *subscriber) post(all []store.Signal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, sig := range signals {
+	for _, sig := range all {
 		if !slices.Contains(s.pending, sig) {
 			s.pending = append(s.pending, sig)
 		}
 	}
 	if len(s.pending) > maxPending {
-		s.pending = []store.Signal{{Type: store.SignalSync}}
+		s.pending = []store.Signal{{Type: signals.Sync}}
 	}
 	if len(s.pending) > 0 {
 		select {
@@ -193,7 +195,7 @@ func (b *backend) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 		defer b.mu.Unlock()
 		b.hub.subscribers = slices.DeleteFunc(b.hub.subscribers, func(o *subscriber) bool { return o == sub })
 	}()
-	sub.post([]store.Signal{{Type: store.SignalSync}})
+	sub.post([]store.Signal{{Type: signals.Sync}})
 	for {
 		select {
 		case <-ctx.Done():

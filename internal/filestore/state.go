@@ -5,6 +5,9 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // state is everything that is stored. Its exported fields are the file.
@@ -24,7 +27,7 @@ type state struct {
 	Semaphores     map[string]*semaphore
 	Limits         map[string]*limit
 	Figures        []figure
-	Noted          store.Noted
+	Noted          rules.Noted
 	Times          []store.RouteTimes // since Noted
 	Minutes, Hours []store.HistoryPoint
 	Values         values // of the namespace
@@ -104,7 +107,7 @@ type run struct {
 
 // noted is what tells whether a run has changed, or moved.
 type noted struct {
-	Status store.Status
+	Status statuses.Status
 	Paused bool
 	Hook   string // why the hook gave up
 	Counts store.Counts
@@ -217,6 +220,6 @@ type documentChange struct {
 }
 
 // audits adds a line to the audit.
-func (s *state) audits(ctx context.Context, action store.Action, run store.RunID, subject, reason string) {
-	s.Audit = store.KeepAudit(s.Audit, store.NewAuditLine(ctx, action, run, subject, reason), s.now)
+func (s *state) audits(ctx context.Context, action actions.Action, run store.RunID, subject, reason string) {
+	s.Audit = rules.KeepAudit(s.Audit, rules.NewAuditLine(ctx, action, run, subject, reason), s.now)
 }

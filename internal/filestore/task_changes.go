@@ -4,6 +4,10 @@ import (
 	"context"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/signals"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // ChangeTask cancels or reschedules the first task with the ID in the order of a listing. It looks
@@ -30,25 +34,25 @@ func (s *state) changeTask(p store.ChangeTaskParams) (reply store.ChangeTaskRepl
 	t := s.firstOf(r, &p)
 	switch {
 	case t == nil && p.Cancel:
-		reply.Change = store.KeptCancellation(r.Cancellations, p.ID)
+		reply.Change = rules.KeptCancellation(r.Cancellations, p.ID)
 		return reply, changed, nil
 	case t == nil:
 		return reply, changed, nil
 	case p.Cancel:
 		changed = !t.Asked
 		reply.Change = s.cancelTask(r, t)
-		r.Cancellations = store.KeepCancellation(r.Cancellations, store.Cancellation{ID: p.ID, Change: reply.Change})
+		r.Cancellations = rules.KeepCancellation(r.Cancellations, store.Cancellation{ID: p.ID, Change: reply.Change})
 	case t.Place != delayed:
-		reply.Change = store.ChangeNotDelayed
+		reply.Change = verdicts.ChangeNotDelayed
 	default:
-		reply.Change = store.ChangeRescheduled
+		reply.Change = verdicts.ChangeRescheduled
 		due := p.Due
 		if due.IsZero() {
 			due = s.now
 		}
 		changed = !t.Due.Equal(due) && (!p.Due.IsZero() || t.Due.After(due))
 		t.Due = due
-		s.hints = append(s.hints, store.Signal{Type: store.SignalDue})
+		s.hints = append(s.hints, store.Signal{Type: signals.Due})
 	}
 	return reply, changed, nil
 }
@@ -56,22 +60,22 @@ func (s *state) changeTask(p store.ChangeTaskParams) (reply store.ChangeTaskRepl
 // firstOf is the first task that is sought and waits or runs; nil if there is none.
 func (s *state) firstOf(r *run, p *store.ChangeTaskParams) *task {
 	all := s.listing(r, &store.TasksParams{Run: r.ID, ID: p.ID, Claimed: p.Claimed})
-	if len(all) == 0 || all[0].Status == store.TaskFailed {
+	if len(all) == 0 || all[0].Status == statuses.TaskFailed {
 		return nil
 	}
 	return s.listed(r)[all[0].Cursor]
 }
 
 // cancelTask removes a task that waits. For one that is held it is noted.
-func (s *state) cancelTask(r *run, t *task) store.TaskChange {
-	s.hints = append(s.hints, store.Signal{Type: store.SignalRun, Run: r.ID.Number})
+func (s *state) cancelTask(r *run, t *task) verdicts.Change {
+	s.hints = append(s.hints, store.Signal{Type: signals.Run, Run: r.ID.Number})
 	if t.Place == held {
 		t.Asked = true
-		return store.ChangeRequested
+		return verdicts.ChangeRequested
 	}
 	r.drop(func(other *task) bool { return other == t })
 	r.Counts.Cancelled++
 	r.ended(t.Task, s.now)
 	s.conclude(r)
-	return store.ChangeCancelled
+	return verdicts.ChangeCancelled
 }

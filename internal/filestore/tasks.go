@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // next returns a number that was never given before: the clock in microseconds, unless that was.
@@ -81,11 +82,11 @@ func (r *run) delivers(t *task) bool {
 func (r *run) awaits(route store.Route) bool {
 	switch route.Kind {
 	case store.KindPreJob:
-		return r.Status == store.StatusStarting
+		return r.Status == statuses.Starting
 	case store.KindPostJob:
-		return r.Status == store.StatusFinishing
+		return r.Status == statuses.Finishing
 	}
-	return r.Status == store.StatusRunning
+	return r.Status == statuses.Running
 }
 
 // idleEnds is when an open run is ended unless somebody enqueues into it; zero for never.

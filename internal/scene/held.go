@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -31,7 +32,7 @@ func (p *Place) GaveUp(job string) *syncjob.Run {
 	require.Len(p.tb, fetched.Deliveries, 1)
 	_, err = s.Settle(ctx, store.SettleParams{
 		Session: id, Number: 1, Answered: store.Answered{Fetched: 1}, Worker: "w0", Outcomes: []store.Outcome{{
-			Lease: fetched.Deliveries[0].Lease, Verdict: store.VerdictHookDone, Error: "mail server is down",
+			Lease: fetched.Deliveries[0].Lease, Verdict: verdicts.HookDone, Error: "mail server is down",
 		}},
 	})
 	require.NoError(p.tb, err)

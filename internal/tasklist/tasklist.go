@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // Source is a sort of place in which tasks of a run are.
@@ -86,13 +87,13 @@ type Filter struct {
 // NewFilter selects what p asks for of a run in that state, with what is paused in its partition.
 // now is the time of the store.
 func NewFilter(
-	p *store.TasksParams, now time.Time, status store.Status, paused bool, pauses *store.PauseSet,
+	p *store.TasksParams, now time.Time, status statuses.Status, paused bool, pauses *store.PauseSet,
 ) Filter {
 	return Filter{
 		TasksParams: p,
 		now:         now,
-		active:      status == store.StatusRunning || status == store.StatusStarting,
-		held:        paused || status == store.StatusStarting,
+		active:      status == statuses.Running || status == statuses.Starting,
+		held:        paused || status == statuses.Starting,
 		pauses:      pauses,
 	}
 }
@@ -102,24 +103,24 @@ func NewFilter(
 func (f *Filter) Source(s Source) bool {
 	switch s {
 	case Held:
-		return f.Status == "" || f.Status == store.TaskRunning
+		return f.Status == "" || f.Status == statuses.TaskRunning
 	case Failed:
-		return !f.Unfailed && (f.Status == "" || f.Status == store.TaskFailed)
+		return !f.Unfailed && (f.Status == "" || f.Status == statuses.TaskFailed)
 	case Delayed:
-		return f.active && f.wants(store.TaskDelayed, store.TaskRetrying, store.TaskExpired)
+		return f.active && f.wants(statuses.TaskDelayed, statuses.TaskRetrying, statuses.TaskExpired)
 	}
-	return f.active && f.wants(store.TaskWaiting, store.TaskHeld, store.TaskExpired)
+	return f.active && f.wants(statuses.TaskWaiting, statuses.TaskHeld, statuses.TaskExpired)
 }
 
 // wants reports whether tasks of one of the statuses are selected.
-func (f *Filter) wants(some ...store.TaskStatus) bool {
+func (f *Filter) wants(some ...statuses.TaskStatus) bool {
 	return f.Status == "" || slices.Contains(some, f.Status)
 }
 
 // Route reports whether tasks of a source and route can be selected.
 func (f *Filter) Route(s Source, r store.Route) bool {
 	if s == Root || s == Recovered || s == Waiting || s == Staged {
-		if !f.wants(f.waiting(r), store.TaskExpired) {
+		if !f.wants(f.waiting(r), statuses.TaskExpired) {
 			return false
 		}
 	}
@@ -136,28 +137,28 @@ func (f *Filter) Task(s Source, r store.Route, t *store.Task) bool {
 func (f *Filter) Found(tasks int) bool { return f.ID != "" && tasks > 0 }
 
 // StatusOf is where a task of a source and route is.
-func (f *Filter) StatusOf(s Source, r store.Route, t *store.Task) store.TaskStatus {
+func (f *Filter) StatusOf(s Source, r store.Route, t *store.Task) statuses.TaskStatus {
 	switch {
 	case s == Held:
-		return store.TaskRunning
+		return statuses.TaskRunning
 	case s == Failed:
-		return store.TaskFailed
+		return statuses.TaskFailed
 	case t.Expired(f.now):
-		return store.TaskExpired
+		return statuses.TaskExpired
 	case s == Delayed && t.Retry > 0:
-		return store.TaskRetrying
+		return statuses.TaskRetrying
 	case s == Delayed:
-		return store.TaskDelayed
+		return statuses.TaskDelayed
 	}
 	return f.waiting(r)
 }
 
 // waiting is where tasks of a route are that wait for no time.
-func (f *Filter) waiting(r store.Route) store.TaskStatus {
+func (f *Filter) waiting(r store.Route) statuses.TaskStatus {
 	if f.held || len(f.pauses.Covering(r, nil)) > 0 {
-		return store.TaskHeld
+		return statuses.TaskHeld
 	}
-	return store.TaskWaiting
+	return statuses.TaskWaiting
 }
 
 // Progress adds to the record of a running task what its session says of it.

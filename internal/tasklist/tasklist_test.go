@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 func TestCursorsAreReadAsTheyWereWritten(t *testing.T) {
@@ -41,22 +42,22 @@ func FuzzACursorThatNoPageGaveIsRefused(f *testing.F) {
 func TestTheStateOfARunAndPausesSayWhereItsTasksAre(t *testing.T) {
 	all, none, now := &store.TasksParams{}, &store.PauseSet{}, time.Now()
 	route, other := store.Route{Queue: "q", Set: "s", Kind: "k"}, store.Route{Queue: "other", Set: "s", Kind: "k"}
-	running, paused := NewFilter(all, now, store.StatusRunning, false, none), NewFilter(all, now, store.StatusRunning, true, none)
-	starting, stopping := NewFilter(all, now, store.StatusStarting, false, none), NewFilter(all, now, store.StatusStopping, false, none)
+	running, paused := NewFilter(all, now, statuses.Running, false, none), NewFilter(all, now, statuses.Running, true, none)
+	starting, stopping := NewFilter(all, now, statuses.Starting, false, none), NewFilter(all, now, statuses.Stopping, false, none)
 	task := &store.Task{}
-	require.Equal(t, store.TaskWaiting, running.StatusOf(Waiting, route, task))
-	require.Equal(t, store.TaskHeld, paused.StatusOf(Staged, route, task))
-	require.Equal(t, store.TaskHeld, starting.StatusOf(Root, route, task))
-	require.Equal(t, store.TaskDelayed, paused.StatusOf(Delayed, route, task))
-	require.Equal(t, store.TaskRetrying, running.StatusOf(Delayed, route, &store.Task{Retry: 1}))
+	require.Equal(t, statuses.TaskWaiting, running.StatusOf(Waiting, route, task))
+	require.Equal(t, statuses.TaskHeld, paused.StatusOf(Staged, route, task))
+	require.Equal(t, statuses.TaskHeld, starting.StatusOf(Root, route, task))
+	require.Equal(t, statuses.TaskDelayed, paused.StatusOf(Delayed, route, task))
+	require.Equal(t, statuses.TaskRetrying, running.StatusOf(Delayed, route, &store.Task{Retry: 1}))
 	late := &store.Task{Expires: now, Retry: 1}
 	for _, source := range []Source{Root, Delayed, Recovered, Waiting, Staged} {
-		require.Equal(t, store.TaskExpired, paused.StatusOf(source, route, late))
+		require.Equal(t, statuses.TaskExpired, paused.StatusOf(source, route, late))
 	}
-	require.Equal(t, store.TaskRunning, running.StatusOf(Held, route, late), "it has begun")
-	require.Equal(t, store.TaskFailed, running.StatusOf(Failed, route, late))
-	require.Equal(t, store.TaskWaiting, running.StatusOf(Waiting, route, &store.Task{Expires: now.Add(1)}))
-	expired := NewFilter(&store.TasksParams{Status: store.TaskExpired}, now, store.StatusRunning, true, none)
+	require.Equal(t, statuses.TaskRunning, running.StatusOf(Held, route, late), "it has begun")
+	require.Equal(t, statuses.TaskFailed, running.StatusOf(Failed, route, late))
+	require.Equal(t, statuses.TaskWaiting, running.StatusOf(Waiting, route, &store.Task{Expires: now.Add(1)}))
+	expired := NewFilter(&store.TasksParams{Status: statuses.TaskExpired}, now, statuses.Running, true, none)
 	for _, source := range []Source{Root, Delayed, Recovered, Waiting, Staged} {
 		require.True(t, expired.Source(source) && expired.Route(source, route) && expired.Task(source, route, late))
 	}
@@ -65,7 +66,7 @@ func TestTheStateOfARunAndPausesSayWhereItsTasksAre(t *testing.T) {
 	require.True(t, stopping.Source(Held))
 	require.True(t, stopping.Source(Failed))
 	queue := &store.PauseSet{Pauses: []store.Pause{{Scope: store.PauseScope{Queue: "q"}}}}
-	held := NewFilter(&store.TasksParams{Status: store.TaskHeld}, now, store.StatusRunning, false, queue)
+	held := NewFilter(&store.TasksParams{Status: statuses.TaskHeld}, now, statuses.Running, false, queue)
 	require.True(t, held.Route(Waiting, route))
 	require.False(t, held.Route(Waiting, other), "nothing of it is held: no page needs to look")
 	require.True(t, held.Route(Delayed, other))

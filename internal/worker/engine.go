@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/signals"
 	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
@@ -189,13 +190,13 @@ func (e *Engine) Abort() {
 
 // notify passes signals on. It does not block.
 func (e *Engine) notify(s store.Signal) {
-	if s.Type == store.SignalLimit {
+	if s.Type == signals.Limit {
 		if s.Holder == e.id {
 			e.intake.Signalled(s.Limit)
 		}
 		return
 	}
-	if s.Type == store.SignalSync {
+	if s.Type == signals.Sync {
 		for _, p := range e.partitions {
 			p.source.Awaken()
 			lifecycle.Wake(p.dueMoved)
@@ -212,18 +213,18 @@ func (e *Engine) notify(s store.Signal) {
 	p := e.partitions[s.Partition]
 	p.schedules.Notify(s)
 	switch s.Type {
-	case store.SignalWork:
+	case signals.Work:
 		if e.intake.Serves(s.Queue) {
 			p.source.Awaken()
 		}
-	case store.SignalPause:
+	case signals.Pause:
 		p.source.Awaken()
 		lifecycle.Wake(p.pauses.moved)
-	case store.SignalDue:
+	case signals.Due:
 		lifecycle.Wake(p.dueMoved)
-	case store.SignalWorker:
+	case signals.Worker:
 		p.askStatus(s.Session)
-	case store.SignalRun:
+	case signals.Run:
 		p.runMoved(s.Run)
 	}
 }

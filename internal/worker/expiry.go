@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // A task that expires is not begun any more. Stores deliver it like any other, and the worker ends
@@ -14,9 +15,9 @@ import (
 // expired is the outcome of a task that has expired. It is cancelled; if attempts of it have
 // failed, so has the task.
 func expired(d *store.Delivery) *store.Outcome {
-	out := &store.Outcome{Lease: d.Lease, Verdict: store.VerdictCancel, Task: d.Task}
+	out := &store.Outcome{Lease: d.Lease, Verdict: verdicts.Cancel, Task: d.Task}
 	if d.Task.Retry > 0 {
-		out.Verdict, out.Error = store.VerdictFail, lastError(d.Task.Attempts)
+		out.Verdict, out.Error = verdicts.Fail, lastError(d.Task.Attempts)
 	}
 	return out
 }
@@ -33,18 +34,18 @@ func lastError(attempts []store.Attempt) string {
 // heedExpiry changes the outcome of an attempt that ended now, by the store's clock, if the next
 // one would begin too late: then the task has failed, or, if it only snoozed, is cancelled.
 func heedExpiry(out *store.Outcome, now time.Time) {
-	again := out.Verdict == store.VerdictRetry || out.Verdict == store.VerdictSnooze
+	again := out.Verdict == verdicts.Retry || out.Verdict == verdicts.Snooze
 	if !again || !out.Task.Expired(now.Add(out.Delay)) {
 		return
 	}
 	switch {
-	case out.Verdict == store.VerdictRetry:
-		out.Verdict = store.VerdictFail
+	case out.Verdict == verdicts.Retry:
+		out.Verdict = verdicts.Fail
 		out.Task.Retry-- // it counts the attempts before this one
 	case out.Task.Retry > 0:
-		out.Verdict, out.Error = store.VerdictFail, lastError(out.Task.Attempts)
+		out.Verdict, out.Error = verdicts.Fail, lastError(out.Task.Attempts)
 	default:
-		out.Verdict = store.VerdictCancel
+		out.Verdict = verdicts.Cancel
 	}
 	out.Delay = 0
 }

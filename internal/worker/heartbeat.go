@@ -7,6 +7,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // minBeatGap limits early heartbeats, which signals of runs cause, to four a second.
@@ -119,7 +120,7 @@ func (s *session) adopt(ctx context.Context) error {
 // attempt staged.
 func (s *session) release(t *task) {
 	d := t.Delivery
-	s.report(t, &store.Outcome{Lease: d.Lease, Verdict: store.VerdictRelease, Task: d.Task, Staged: d.Staged})
+	s.report(t, &store.Outcome{Lease: d.Lease, Verdict: verdicts.Release, Task: d.Task, Staged: d.Staged})
 }
 
 // leases lists the leases that the session knows.

@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
@@ -49,7 +50,7 @@ func newPartition(e *Engine, index int) *partition {
 	}
 	p.pauses.known.Store(&store.PauseSet{})
 	p.status.moved = p.statusMoved
-	p.status.last.Store(store.WorkerActive)
+	p.status.last.Store(statuses.WorkerActive)
 	p.schedules = e.host.Schedules(index, &p.clock)
 	p.heard.set(time.Now()) // healthy until a lease has passed without an answer
 	return p
@@ -156,9 +157,9 @@ func (p *partition) runMoved(number int64) {
 }
 
 // statusMoved acts on another status.
-func (p *partition) statusMoved(ctx context.Context, now store.WorkerStatus) {
+func (p *partition) statusMoved(ctx context.Context, now statuses.WorkerStatus) {
 	p.e.log.InfoContext(ctx, events.WorkerStatus, "partition", p.index, "status", string(now))
-	p.source.Hold(now != store.WorkerActive)
+	p.source.Hold(now != statuses.WorkerActive)
 	p.e.unload(p.isPaused)
 	p.e.ending.Lock()
 	defer p.e.ending.Unlock()
@@ -168,7 +169,7 @@ func (p *partition) statusMoved(ctx context.Context, now store.WorkerStatus) {
 // draining reports whether the worker is to end when nothing is left to do.
 func (e *Engine) draining() bool {
 	return !slices.ContainsFunc(e.partitions, func(p *partition) bool {
-		return p.status.now() != store.WorkerDraining
+		return p.status.now() != statuses.WorkerDraining
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // session is one lease on tasks of a partition. It has an inventory of the tasks that it holds, and
@@ -156,7 +157,7 @@ func (s *session) halt(runs []store.RunSignal) {
 	var halted map[int64]error
 	var ended []store.RunSignal // not gracefully
 	for _, r := range runs {
-		if r.Status != store.StatusStopping && r.Status != "" && !r.Status.Final() {
+		if r.Status != statuses.Stopping && r.Status != "" && !r.Status.Final() {
 			continue
 		}
 		if halted == nil {
@@ -166,7 +167,7 @@ func (s *session) halt(runs []store.RunSignal) {
 		if r.Overdue {
 			halted[r.Run.Number] = store.ErrRunDeadline
 		}
-		if !r.Graceful || r.Status != store.StatusStopping {
+		if !r.Graceful || r.Status != statuses.Stopping {
 			ended = append(ended, r)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/histogram"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // stagedBytes is roughly how many bytes of a call the staged children of one route need.
@@ -51,7 +52,7 @@ func size(o *store.Outcome) int {
 		n += len(name) + 20 // digits at most
 	}
 	switch o.Verdict {
-	case store.VerdictRetry, store.VerdictSnooze, store.VerdictRelease, store.VerdictFail:
+	case verdicts.Retry, verdicts.Snooze, verdicts.Release, verdicts.Fail:
 		n += len(o.Task.Payload) // the task is stored again
 	}
 	for i := range o.Children {
@@ -72,7 +73,7 @@ func size(o *store.Outcome) int {
 // the task.
 func (s *session) report(t *task, o *store.Outcome) {
 	if o.Verdict == 0 {
-		o.Verdict = store.VerdictRelease
+		o.Verdict = verdicts.Release
 	}
 	s.mu.Lock()
 	if s.closing || s.life.Err() != nil {
@@ -278,7 +279,7 @@ func (s *session) conclude(c *chunk, reply *store.SettleReply, took time.Duratio
 // noteTook has the settle loop count an attempt. Attempts of hooks do not count, nor does one that
 // is given back.
 func (t *task) noteTook(out *store.Outcome, began, ended time.Time) {
-	if out.Verdict == 0 || out.Verdict == store.VerdictRelease || !t.Delivery.Lease.Lane.Route.Counted() {
+	if out.Verdict == 0 || out.Verdict == verdicts.Release || !t.Delivery.Lease.Lane.Route.Counted() {
 		return
 	}
 	ready := t.Delivery.Task.WaitsSince()
@@ -303,10 +304,10 @@ func (s *session) refused(c *chunk, all []store.Refusal) {
 		o = store.Outcome{Lease: o.Lease, Task: o.Task, Staged: o.Staged}
 		if errors.Is(r.Err, store.ErrChildrenLost) {
 			s.p.log(s.life, "the store lost children of a task; it runs again", "task", o.Task.ID)
-			o.Verdict = store.VerdictSnooze
+			o.Verdict = verdicts.Snooze
 		} else {
 			s.p.log(s.life, "a write of a task was refused; the task fails", "task", o.Task.ID, "error", r.Err)
-			o.Verdict, o.Error = store.VerdictFail, r.Err.Error()
+			o.Verdict, o.Error = verdicts.Fail, r.Err.Error()
 		}
 		again.outcomes = append(again.outcomes, o)
 		again.tasks = append(again.tasks, c.tasks[r.Index])

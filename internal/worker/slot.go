@@ -8,6 +8,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
@@ -100,7 +101,7 @@ func (e *Engine) execute(s *slot, t *task, now time.Time) time.Time {
 	case e.fetching.Err() != nil:
 		ses.release(t)
 	case ses.haltedBy(t.Delivery.Lease.Lane.Run.Number) != nil || ses.isCancelled(t.Delivery.Lease):
-		ses.report(t, &store.Outcome{Lease: t.Delivery.Lease, Verdict: store.VerdictCancel, Task: t.Delivery.Task})
+		ses.report(t, &store.Outcome{Lease: t.Delivery.Lease, Verdict: verdicts.Cancel, Task: t.Delivery.Task})
 	case t.Delivery.Task.Expired(ses.p.clock.At(now)):
 		e.expire(t)
 	case ses.p.isPaused(t):
@@ -149,8 +150,8 @@ func (e *Engine) conclude(s *slot, end time.Time) time.Time {
 func (e *Engine) noteAttempt(out *store.Outcome, began, ended time.Time) {
 	why := out.Error
 	switch out.Verdict {
-	case store.VerdictRetry, store.VerdictFail:
-	case store.VerdictRelease:
+	case verdicts.Retry, verdicts.Fail:
+	case verdicts.Release:
 		why = handlers.ErrShutdown.Error()
 	case 0: // if it is given back all the same
 		why = store.ErrLeaseLost.Error()

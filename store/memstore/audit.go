@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/rules"
 )
 
 // Audit reads a page of the audit of a partition.
@@ -13,5 +14,5 @@ func (s *backend) Audit(ctx context.Context, p store.AuditParams) ([]store.Audit
 		return nil, err
 	}
 	defer part.unlock()
-	return store.AuditPage(part.audit, p), nil
+	return rules.AuditPage(part.audit, p), nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // BenchmarkTask moves one task through its life: enqueue, fetch, settle, in
@@ -33,7 +34,7 @@ func BenchmarkTask(b *testing.B) {
 				k.enqueue(entries...)
 				ds := w.fetch(batch)
 				require.Len(b, ds, batch)
-				w.settleAll(ds, store.VerdictSuccess)
+				w.settleAll(ds, verdicts.Success)
 			}
 		})
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 func TestNothingThatPassesTheBoundaryIsShared(t *testing.T) {
@@ -55,15 +57,15 @@ func TestNothingThatPassesTheBoundaryIsShared(t *testing.T) {
 	ds[1].Task = fresh(ds[1].Task.ID).Task // it is stored again as the outcome has it
 	require.NoError(t, w.Stage(w.ctx, store.StageParams{Session: w.session, Lease: ds[0].Lease, Route: path, Items: []store.Item{staged}}))
 	spoil(&staged)
-	o := with(ds[0], store.VerdictSuccess)
+	o := with(ds[0], verdicts.Success)
 	o.Staged, o.Children = []store.Staged{{Route: path, Count: 1}}, []store.Item{child}
-	w.settle(o, with(ds[1], store.VerdictRetry))
+	w.settle(o, with(ds[1], verdicts.Retry))
 	spoil(&child)
 	ds = w.fetch(3)
 	require.Len(t, ds, 3)
 	intact(ds)
 	ds[0].Task = fresh(ds[0].Task.ID).Task
-	w.settle(with(ds[0], store.VerdictFail))
+	w.settle(with(ds[0], verdicts.Fail))
 	for range 2 {
 		failures, err := k.Failures(k.ctx, store.FailuresParams{Run: run, Limit: 1})
 		require.NoError(t, err)
@@ -94,7 +96,7 @@ func TestAClosedStoreRefusesEveryCall(t *testing.T) {
 func everyCall(ctx context.Context, k *kit) map[string]error {
 	errs := map[string]error{}
 	run, session := store.RunID{Job: "import", Number: 1}, store.SessionID{ID: "s"}
-	_, errs["EnsureJob"] = k.EnsureJob(ctx, store.EnsureParams{Job: "import", Type: store.JobPeriodic})
+	_, errs["EnsureJob"] = k.EnsureJob(ctx, store.EnsureParams{Job: "import", Type: statuses.JobPeriodic})
 	errs["SetJobDisabled"] = k.SetJobDisabled(ctx, "import", true)
 	_, errs["Job"] = k.Job(ctx, "import")
 	_, errs["ListJobs"] = k.ListJobs(ctx, store.ListParams{Limit: 1})
@@ -164,7 +166,7 @@ func TestCountsStayExactWhileEverybodyCallsAtOnce(t *testing.T) {
 				}
 				outcomes := make([]store.Outcome, len(reply.Deliveries))
 				for i, d := range reply.Deliveries {
-					outcomes[i] = with(d, store.VerdictSuccess)
+					outcomes[i] = with(d, verdicts.Success)
 				}
 				lost, err := k.Settle(k.ctx, store.SettleParams{Session: session, Number: n, Outcomes: outcomes})
 				if err != nil || len(lost.Lost) > 0 {

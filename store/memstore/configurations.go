@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
+	"github.com/rollcall-go/rollcall/store/signals"
 )
 
 // document is a configuration with its last changes, newest first.
@@ -31,7 +33,7 @@ func (s *backend) PublishSet(ctx context.Context, r store.SetRecord) error {
 	defer part.unlock()
 	if was, ok := part.sets[r.Name]; !ok || !bytes.Equal(was, r.Description) {
 		part.sets[r.Name] = append([]byte{}, r.Description...)
-		part.signal(store.Signal{Type: store.SignalConfiguration})
+		part.signal(store.Signal{Type: signals.Configuration})
 	}
 	return nil
 }
@@ -145,10 +147,10 @@ func (s *backend) WriteConfiguration(ctx context.Context, p store.ConfigurationW
 	}
 	if p.ID.Set != "" {
 		part.configurations[p.ID.Set] = doc
-		part.signal(store.Signal{Type: store.SignalConfiguration})
+		part.signal(store.Signal{Type: signals.Configuration})
 	}
 	doc.write(p, part)
-	part.note(ctx, store.ActionConfigure, p.ID.Run, p.ID.Set, p.Reason)
+	part.note(ctx, actions.Configure, p.ID.Run, p.ID.Set, p.Reason)
 	return doc.version, nil
 }
 

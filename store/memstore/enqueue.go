@@ -6,6 +6,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // producer is a registered stream: its last number, and the reply to the call with that number.
@@ -130,7 +132,7 @@ func (p *partition) enqueue(params store.EnqueueParams, now time.Time) store.Enq
 		reply.Holds[i] = err
 	}
 	if changed && params.Audit != nil {
-		p.audit = store.KeepAudit(p.audit, *params.Audit, now)
+		p.audit = rules.KeepAudit(p.audit, *params.Audit, now)
 	}
 	return reply
 }
@@ -163,9 +165,9 @@ func (p *partition) accepting(id store.RunID) (*run, error) {
 		return nil, err
 	}
 	switch r.rec.Status {
-	case store.StatusStarting, store.StatusRunning:
+	case statuses.Starting, statuses.Running:
 		return r, nil
-	case store.StatusStopping, store.StatusStopped:
+	case statuses.Stopping, statuses.Stopped:
 		return nil, store.ErrJobStopped
 	}
 	return nil, store.ErrRunFinished

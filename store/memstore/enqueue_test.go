@@ -9,6 +9,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 func TestARepeatedEnqueueAnswersAsTheFirstTimeAndAddsNothing(t *testing.T) {
@@ -79,14 +81,14 @@ func TestAClaimedIDIsTakenUntilItsTaskSettlesAndForKeepAfterThat(t *testing.T) {
 		w := k.worker()
 		require.False(t, offer(claimed("a", time.Hour)))
 		require.True(t, offer(claimed("a", 0)))
-		w.settle(with(w.one(), store.VerdictRetry))
+		w.settle(with(w.one(), verdicts.Retry))
 		require.True(t, offer(claimed("a", 0)), "a retry is not the end")
-		w.settle(with(w.one(), store.VerdictSuccess))
+		w.settle(with(w.one(), verdicts.Success))
 		time.Sleep(time.Hour - 1)
 		require.True(t, offer(claimed("a", 0)))
 		time.Sleep(1)
 		require.False(t, offer(claimed("a", 0)))
-		w.settle(with(w.one(), store.VerdictFail))
+		w.settle(with(w.one(), verdicts.Fail))
 		require.False(t, offer(claimed("a", 0)), "without Keep it is free at once")
 		require.Equal(t, int64(3), k.record(run).Duplicate)
 	})
@@ -100,7 +102,7 @@ func TestKeptIDsAreForgottenBySweep(t *testing.T) {
 		before := k.inside.Leftovers()
 		for range 3 {
 			k.add(run, claimed("a", time.Hour), claimed("b", time.Hour))
-			w.settleAll(w.fetch(2), store.VerdictSuccess)
+			w.settleAll(w.fetch(2), verdicts.Success)
 			require.NotEqual(t, before, k.inside.Leftovers())
 			time.Sleep(time.Hour)
 			k.sweep()
@@ -115,7 +117,7 @@ func TestAClaimedChildThatExistsIsADuplicateAndNotCounted(t *testing.T) {
 	root := task("root")
 	run := k.start(store.StartParams{Root: &root})
 	w := k.worker()
-	o := with(w.one(), store.VerdictSuccess)
+	o := with(w.one(), verdicts.Success)
 	o.Children = []store.Item{claimed("a", 0), claimed("a", 0), claimed("b", 0)}
 	w.settle(o)
 	k.requireCounts(run, store.Counts{Pending: 2, Succeeded: 1})
@@ -129,11 +131,11 @@ func TestHoldsKeepARunOpenAndAreRefusedWhenItEnds(t *testing.T) {
 	require.NoError(t, k.hold(run, "upload", false))
 	require.NoError(t, k.hold(run, "upload", false))
 	w := k.worker()
-	w.settleAll(w.fetch(1), store.VerdictSuccess)
-	k.requireStatus(run, store.StatusRunning)
+	w.settleAll(w.fetch(1), verdicts.Success)
+	k.requireStatus(run, statuses.Running)
 	require.NoError(t, k.hold(run, "other", true), "closing one that is not open changes nothing")
 	require.NoError(t, k.hold(run, "upload", true))
-	k.requireStatus(run, store.StatusSucceeded)
+	k.requireStatus(run, statuses.Succeeded)
 	require.ErrorIs(t, k.hold(run, "late", false), store.ErrRunFinished)
 	require.ErrorIs(t, k.hold(store.RunID{Job: "import", Number: 1}, "late", true), store.ErrRunNotFound)
 
@@ -151,10 +153,10 @@ func TestOneBatchCanHoldEnqueueAndRelease(t *testing.T) {
 	})
 	require.Equal(t, []error{nil, nil}, reply.Holds)
 	w := k.worker()
-	w.settleAll(w.fetch(1), store.VerdictSuccess)
-	k.requireStatus(run, store.StatusRunning)
+	w.settleAll(w.fetch(1), verdicts.Success)
+	k.requireStatus(run, statuses.Running)
 	require.NoError(t, k.hold(run, "chunk", true))
-	k.requireStatus(run, store.StatusSucceeded)
+	k.requireStatus(run, statuses.Succeeded)
 }
 
 func TestDelaysAndTimesAreKeptByTheStoresClock(t *testing.T) {

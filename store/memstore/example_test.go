@@ -7,6 +7,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // A run of one task, from its start to its end, as the layers above play it.
@@ -47,7 +48,7 @@ func ExampleNew() {
 		fmt.Printf("%s %s\n", d.Task.ID, d.Task.Payload)
 		if _, err := s.Settle(ctx, store.SettleParams{
 			Session: session, Number: 1,
-			Outcomes: []store.Outcome{{Lease: d.Lease, Verdict: store.VerdictSuccess, Task: d.Task}},
+			Outcomes: []store.Outcome{{Lease: d.Lease, Verdict: verdicts.Success, Task: d.Task}},
 		}); err != nil {
 			fmt.Println(err)
 			return

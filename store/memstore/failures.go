@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // Failures reads the kept dead letters of a run by their places.
@@ -96,7 +99,7 @@ func (s *backend) RedoFailures(ctx context.Context, p store.RedoParams) (store.R
 		return store.RedoReply{}, err
 	}
 	if reply.Moved > 0 && p.Audit != nil {
-		part.audit = store.KeepAudit(part.audit, *p.Audit, now)
+		part.audit = rules.KeepAudit(part.audit, *p.Audit, now)
 	}
 	*pr = producer{last: p.Number, redone: reply, used: now}
 	return reply, nil
@@ -104,9 +107,9 @@ func (s *backend) RedoFailures(ctx context.Context, p store.RedoParams) (store.R
 
 // release accepts what holds a run, or repeats the hook that gave up. It returns 0 if all was
 // accepted before.
-func (p *partition) release(r *run, action store.RedoAction, now time.Time) (int64, error) {
+func (p *partition) release(r *run, action actions.Redo, now time.Time) (int64, error) {
 	_, err := p.accepting(r.rec.ID)
-	accept, finishing := action == store.RedoAccept, r.rec.Status == store.StatusFinishing
+	accept, finishing := action == actions.RedoAccept, r.rec.Status == statuses.Finishing
 	switch {
 	case finishing && r.rec.Failing() && accept:
 		p.finalise(r, r.rec.FinalStatus, now)
@@ -136,7 +139,7 @@ func (p *partition) redo(r *run, params *store.RedoParams, now time.Time) (reply
 		}
 		task, readable := f.Redone()
 		switch {
-		case params.Action == store.RedoDiscard:
+		case params.Action == actions.RedoDiscard:
 			r.rec.Counts.Cancelled++
 		case !readable:
 			reply.Unreadable++

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // defaultFetchBytes limits the payloads of a fetch that sets no limit.
@@ -29,7 +30,7 @@ func (s *backend) Fetch(ctx context.Context, p store.FetchParams) (store.FetchRe
 	}
 	now := part.now()
 	reply := store.FetchReply{Now: now, NextDue: part.nextDue(), Pauses: part.pauses.Version}
-	if p.Number > sess.fetched && sess.worker.Status == store.WorkerActive {
+	if p.Number > sess.fetched && sess.worker.Status == statuses.WorkerActive {
 		reply.Short = part.fetch(sess, p, now)
 	}
 	reply.Deliveries = sess.deliveries(p.Number)

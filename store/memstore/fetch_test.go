@@ -9,6 +9,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 func TestARepeatedFetchReturnsWhatIsStillHeldOfIt(t *testing.T) {
@@ -20,7 +22,7 @@ func TestARepeatedFetchReturnsWhatIsStillHeldOfIt(t *testing.T) {
 	require.Equal(t, []string{"t0", "t1", "t2"}, idsOf(ds))
 	w.fetched--
 	require.Equal(t, ds, w.fetch(3))
-	w.settle(with(ds[1], store.VerdictSuccess))
+	w.settle(with(ds[1], verdicts.Success))
 	w.fetched--
 	require.Equal(t, []store.Delivery{ds[0], ds[2]}, w.fetch(3))
 	k.requireCounts(run, store.Counts{Pending: 2, Running: 2, Succeeded: 1})
@@ -105,7 +107,7 @@ func TestAPausedRunIsNotDeliveredAndDoesNotBlockOthers(t *testing.T) {
 	k.add(paused, task("more"))
 	k.add(other, task("t"))
 	require.Equal(t, map[string]int{"other": 1}, tally(w.fetch(10)))
-	w.settle(with(d, store.VerdictRetry))
+	w.settle(with(d, verdicts.Retry))
 	require.Empty(t, w.fetch(10), "what comes back waits too")
 	require.True(t, k.record(paused).Paused)
 
@@ -121,12 +123,12 @@ func TestAPausedRunNeitherBeginsNorFinishes(t *testing.T) {
 	run := k.start(store.StartParams{Root: &root, PreJob: hook(preJob), PostJob: hook(postJob)})
 	w := k.worker()
 	for _, step := range []struct {
-		verdict store.Verdict
-		then    store.Status
+		verdict verdicts.Verdict
+		then    statuses.Status
 	}{
-		{store.VerdictBegin, store.StatusRunning},
-		{store.VerdictSuccess, store.StatusFinishing},
-		{store.VerdictHookDone, store.StatusSucceeded},
+		{verdicts.Begin, statuses.Running},
+		{verdicts.Success, statuses.Finishing},
+		{verdicts.HookDone, statuses.Succeeded},
 	} {
 		require.NoError(t, k.SetRunPaused(k.ctx, run, true))
 		require.Empty(t, w.fetch(1))
@@ -169,7 +171,7 @@ func TestOnlyADeliveredRecoveredIsChargedWithACrash(t *testing.T) {
 		next := k.worker()
 		d := next.one()
 		if d.Task.ID == "bystander" {
-			next.settle(with(d, store.VerdictSuccess))
+			next.settle(with(d, verdicts.Success))
 			d = next.one()
 		}
 		require.Equal(t, "poison", d.Task.ID)
@@ -179,11 +181,11 @@ func TestOnlyADeliveredRecoveredIsChargedWithACrash(t *testing.T) {
 	w := k.worker()
 	ds := w.fetch(10)
 	if ds[0].Task.ID == "bystander" {
-		w.settleAll(ds, store.VerdictSuccess)
+		w.settleAll(ds, verdicts.Success)
 		ds = w.fetch(10)
 	}
 	require.Equal(t, 3, ds[0].Task.Crashes)
-	w.settle(with(ds[0], store.VerdictRetry))
+	w.settle(with(ds[0], verdicts.Retry))
 	again := w.fetch(10)[0].Task
 	require.False(t, again.Recovered, "who lived through an attempt is no recovered task")
 	require.Equal(t, 3, again.Crashes)
@@ -196,7 +198,7 @@ func TestStartedIsWhenTheFirstTaskWasFetched(t *testing.T) {
 		run := k.start(store.StartParams{Root: &root, PreJob: hook(preJob)})
 		w := k.worker()
 		time.Sleep(time.Second)
-		w.settleAll(w.fetch(1), store.VerdictBegin)
+		w.settleAll(w.fetch(1), verdicts.Begin)
 		require.Zero(t, k.record(run).Started, "hooks are no tasks")
 		time.Sleep(time.Second)
 		w.fetch(1)

@@ -5,11 +5,12 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/rules"
 )
 
 // history has the points of a partition, oldest first.
 type history struct {
-	noted          store.Noted
+	noted          rules.Noted
 	times          map[store.Route]store.Times // that came since
 	minutes, hours []store.HistoryPoint
 }
@@ -36,6 +37,6 @@ func (h *history) note(now time.Time, l *ledger) {
 	if ok {
 		h.times = nil
 	}
-	h.minutes = store.KeepPoints(h.minutes, minute, now, bounds.MinutesKept)
-	h.hours = store.KeepPoints(h.hours, hour, now, bounds.HoursKept)
+	h.minutes = rules.KeepPoints(h.minutes, minute, now, bounds.MinutesKept)
+	h.hours = rules.KeepPoints(h.hours, hour, now, bounds.HoursKept)
 }

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // job is a name with its definition, if it was declared, and its runs.
@@ -19,7 +22,7 @@ type job struct {
 	active   *run // nil if none is active
 }
 
-func (j *job) declared() bool { return j.rec.Type != store.JobSinglePass }
+func (j *job) declared() bool { return j.rec.Type != statuses.JobSinglePass }
 
 func (j *job) copyRecord() store.JobRecord {
 	rec := j.rec
@@ -41,7 +44,7 @@ func (j *job) dropRun(r *run) {
 // addJob makes a job with a new name.
 func (p *partition) addJob(name string) *job {
 	j := &job{
-		rec:      store.JobRecord{Name: name, Type: store.JobSinglePass, Created: p.now(), Changed: p.called.Truncate(time.Millisecond)},
+		rec:      store.JobRecord{Name: name, Type: statuses.JobSinglePass, Created: p.now(), Changed: p.called.Truncate(time.Millisecond)},
 		tokens:   map[string]*run{},
 		schedule: schedule{place: -1},
 	}
@@ -58,38 +61,38 @@ func (p *partition) removeJob(j *job) {
 }
 
 // EnsureJob declares a periodic or standing job, or updates its definition.
-func (s *backend) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureResult, error) {
+func (s *backend) EnsureJob(ctx context.Context, p store.EnsureParams) (verdicts.Ensure, error) {
 	part, err := s.of(ctx, p.Job)
 	if err != nil {
 		return "", err
 	}
 	defer part.unlock()
 	result, err := part.ensure(p)
-	if result == store.EnsureCreated || result == store.EnsureUpdated {
-		part.note(ctx, store.ActionDeclare, store.RunID{Job: p.Job}, "", "")
+	if result == verdicts.EnsureCreated || result == verdicts.EnsureUpdated {
+		part.note(ctx, actions.Declare, store.RunID{Job: p.Job}, "", "")
 	}
 	return result, err
 }
 
-func (p *partition) ensure(params store.EnsureParams) (store.EnsureResult, error) {
+func (p *partition) ensure(params store.EnsureParams) (verdicts.Ensure, error) {
 	j := p.jobs[params.Job]
 	switch {
 	case j == nil:
 		p.define(p.addJob(params.Job), params)
-		return store.EnsureCreated, nil
+		return verdicts.EnsureCreated, nil
 	case !j.declared() && j.active != nil:
 		return "", &store.JobExistsError{Active: j.active.rec.ID}
 	case !j.declared():
 		p.define(j, params)
-		return store.EnsureCreated, nil
+		return verdicts.EnsureCreated, nil
 	case params.Revision < j.rec.Revision:
-		return store.EnsureKept, nil
+		return verdicts.EnsureKept, nil
 	case params.Type == j.rec.Type && bytes.Equal(params.Definition, j.rec.Definition):
 		j.rec.Revision = params.Revision // so a lower revision cannot replace it later
-		return store.EnsureUnchanged, nil
+		return verdicts.EnsureUnchanged, nil
 	default:
 		p.define(j, params)
-		return store.EnsureUpdated, nil
+		return verdicts.EnsureUpdated, nil
 	}
 }
 
@@ -102,7 +105,7 @@ func (p *partition) define(j *job, params store.EnsureParams) {
 	p.changed(j)
 	solved := j.solved()
 	switch {
-	case params.Type != store.JobPeriodic:
+	case params.Type != statuses.JobPeriodic:
 		j.rec.Due, j.schedule.spec = time.Time{}, nil
 		p.disarm(j)
 	case j.schedule.spec != nil && bytes.Equal(j.schedule.spec, params.Schedule):
@@ -132,7 +135,7 @@ func (s *backend) SetJobDisabled(ctx context.Context, name string, disabled bool
 		return store.ErrJobNotFound
 	}
 	switch {
-	case j.rec.Disabled == disabled || j.rec.Type != store.JobPeriodic:
+	case j.rec.Disabled == disabled || j.rec.Type != statuses.JobPeriodic:
 	case disabled:
 		j.rec.Due = time.Time{}
 		j.solved()
@@ -143,7 +146,7 @@ func (s *backend) SetJobDisabled(ctx context.Context, name string, disabled bool
 	if j.rec.Disabled != disabled {
 		j.rec.Disabled, j.rec.Changed = disabled, part.called.Truncate(time.Millisecond)
 		part.changed(j)
-		part.note(ctx, store.EnableAction(!disabled), store.RunID{Job: name}, "", "")
+		part.note(ctx, actions.EnableOrDisable(!disabled), store.RunID{Job: name}, "", "")
 	}
 	return nil
 }
@@ -212,6 +215,6 @@ func (s *backend) DeleteJob(ctx context.Context, name string) error {
 	if part.jobs[name] == j { // the last run did not remove the job with it
 		part.removeJob(j)
 	}
-	part.note(ctx, store.ActionDelete, store.RunID{Job: name}, "", "")
+	part.note(ctx, actions.Delete, store.RunID{Job: name}, "", "")
 	return nil
 }

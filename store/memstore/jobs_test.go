@@ -9,30 +9,32 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 func TestDeclaringAJobIsAbsolute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, nil)
-		ensure := func(typ store.JobType, definition string, revision int64) store.EnsureResult {
+		ensure := func(typ statuses.JobType, definition string, revision int64) verdicts.Ensure {
 			out, err := k.EnsureJob(
 				k.ctx, store.EnsureParams{Job: "nightly", Type: typ, Definition: []byte(definition), Revision: revision},
 			)
 			require.NoError(t, err)
 			return out
 		}
-		require.Equal(t, store.EnsureCreated, ensure(store.JobPeriodic, "a", 1))
-		require.Equal(t, store.EnsureUnchanged, ensure(store.JobPeriodic, "a", 1))
-		require.Equal(t, store.EnsureUpdated, ensure(store.JobPeriodic, "b", 1))
-		require.Equal(t, store.EnsureUnchanged, ensure(store.JobPeriodic, "b", 5))
-		require.Equal(t, store.EnsureKept, ensure(store.JobPeriodic, "c", 4))
-		require.Equal(t, store.EnsureUpdated, ensure(store.JobStanding, "b", 5))
+		require.Equal(t, verdicts.EnsureCreated, ensure(statuses.JobPeriodic, "a", 1))
+		require.Equal(t, verdicts.EnsureUnchanged, ensure(statuses.JobPeriodic, "a", 1))
+		require.Equal(t, verdicts.EnsureUpdated, ensure(statuses.JobPeriodic, "b", 1))
+		require.Equal(t, verdicts.EnsureUnchanged, ensure(statuses.JobPeriodic, "b", 5))
+		require.Equal(t, verdicts.EnsureKept, ensure(statuses.JobPeriodic, "c", 4))
+		require.Equal(t, verdicts.EnsureUpdated, ensure(statuses.JobStanding, "b", 5))
 		require.NoError(t, k.SetJobDisabled(k.ctx, "nightly", true))
-		require.Equal(t, store.EnsureUpdated, ensure(store.JobStanding, "d", 6))
+		require.Equal(t, verdicts.EnsureUpdated, ensure(statuses.JobStanding, "d", 6))
 		job, err := k.Job(k.ctx, "nightly")
 		require.NoError(t, err)
 		require.Equal(t, store.JobRecord{
-			Name: "nightly", Type: store.JobStanding, Definition: []byte("d"), Revision: 6,
+			Name: "nightly", Type: statuses.JobStanding, Definition: []byte("d"), Revision: 6,
 			Disabled: true, Created: time.Now().UTC(), Changed: time.Now().UTC(), Changes: 4,
 		}, job, "declaring does not enable")
 	})
@@ -41,15 +43,15 @@ func TestDeclaringAJobIsAbsolute(t *testing.T) {
 func TestASinglePassJobIsDeclaredOnlyWhileItIsIdle(t *testing.T) {
 	k := newKit(t, nil)
 	run := k.start(store.StartParams{Open: true})
-	p := store.EnsureParams{Job: "import", Type: store.JobStanding}
+	p := store.EnsureParams{Job: "import", Type: statuses.JobStanding}
 	_, err := k.EnsureJob(k.ctx, p)
 	require.ErrorIs(t, err, store.ErrJobExists)
 	k.stop(run)
 	out, err := k.EnsureJob(k.ctx, p)
 	require.NoError(t, err)
-	require.Equal(t, store.EnsureCreated, out)
+	require.Equal(t, verdicts.EnsureCreated, out)
 
-	for _, bad := range []store.EnsureParams{{Job: "", Type: store.JobStanding}, {Job: "x", Type: store.JobSinglePass}} {
+	for _, bad := range []store.EnsureParams{{Job: "", Type: statuses.JobStanding}, {Job: "x", Type: statuses.JobSinglePass}} {
 		_, err = k.EnsureJob(k.ctx, bad)
 		require.ErrorIs(t, err, store.ErrInvalid)
 	}
@@ -60,7 +62,7 @@ func TestJobsAreListedInPagesInTheOrderOfTheirNames(t *testing.T) {
 	for i := range 25 {
 		k.start(store.StartParams{Job: fmt.Sprintf("job %02d", 24-i), Open: true})
 	}
-	_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "idle", Type: store.JobPeriodic})
+	_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "idle", Type: statuses.JobPeriodic})
 	require.NoError(t, err)
 	var names []string
 	after := ""
@@ -118,7 +120,7 @@ func TestOnlyWhatIsNotActiveCanBeDeleted(t *testing.T) {
 	require.ErrorIs(t, k.DeleteRun(k.ctx, run), store.ErrRunNotFound)
 	require.ErrorIs(t, k.DeleteJob(k.ctx, "import"), store.ErrJobNotFound)
 
-	_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "import", Type: store.JobPeriodic})
+	_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "import", Type: statuses.JobPeriodic})
 	require.NoError(t, err)
 	k.stop(k.start(store.StartParams{Open: true, Declared: true}))
 	k.stop(k.start(store.StartParams{Open: true, Declared: true}))
@@ -128,7 +130,7 @@ func TestOnlyWhatIsNotActiveCanBeDeleted(t *testing.T) {
 
 func TestTheNewestRunIsNotListedOnceItIsGone(t *testing.T) {
 	k := newKit(t, nil)
-	_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "import", Type: store.JobPeriodic})
+	_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "import", Type: statuses.JobPeriodic})
 	require.NoError(t, err)
 	k.stop(k.start(store.StartParams{Open: true, Declared: true}))
 	newest := k.start(store.StartParams{Open: true, Declared: true})

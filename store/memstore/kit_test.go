@@ -12,6 +12,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 var (
@@ -190,7 +192,7 @@ func (k *kit) requireCounts(run store.RunID, want store.Counts) {
 	require.Equal(k.tb, want, k.record(run).Counts)
 }
 
-func (k *kit) requireStatus(run store.RunID, want store.Status) {
+func (k *kit) requireStatus(run store.RunID, want statuses.Status) {
 	k.tb.Helper()
 	require.Equal(k.tb, want, k.record(run).Status)
 }
@@ -265,7 +267,7 @@ func (w *worker) settle(outcomes ...store.Outcome) store.SettleReply {
 	return reply
 }
 
-func (w *worker) settleAll(ds []store.Delivery, v store.Verdict) {
+func (w *worker) settleAll(ds []store.Delivery, v verdicts.Verdict) {
 	w.tb.Helper()
 	outcomes := make([]store.Outcome, len(ds))
 	for i, d := range ds {
@@ -274,7 +276,7 @@ func (w *worker) settleAll(ds []store.Delivery, v store.Verdict) {
 	require.Empty(w.tb, w.settle(outcomes...).Lost)
 }
 
-func with(d store.Delivery, v store.Verdict) store.Outcome {
+func with(d store.Delivery, v verdicts.Verdict) store.Outcome {
 	return store.Outcome{Lease: d.Lease, Verdict: v, Task: d.Task}
 }
 

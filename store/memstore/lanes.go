@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/signals"
 )
 
 // lane holds the waiting tasks of one run and one route.
@@ -112,7 +113,7 @@ func (p *partition) park(l *lane, t store.Task, due time.Time) {
 		p.due.fix(l.dueAt)
 	}
 	if before.IsZero() || due.Before(before) {
-		p.signal(store.Signal{Type: store.SignalDue})
+		p.signal(store.Signal{Type: signals.Due})
 	}
 }
 

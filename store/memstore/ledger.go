@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // QueueStats reads the ledger of a partition, in one step.
@@ -67,7 +69,7 @@ func (p *partition) measure(l *lane, rec *store.QueueRecord) {
 	}
 	rec.Runs++
 	rec.Oldest = earlier(rec.Oldest, l.oldest())
-	if r := l.run; r.rec.Paused || r.rec.Status == store.StatusStarting || len(p.pauses.Covering(l.route, nil)) > 0 {
+	if r := l.run; r.rec.Paused || r.rec.Status == statuses.Starting || len(p.pauses.Covering(l.route, nil)) > 0 {
 		rec.Held += n
 	} else {
 		rec.Waiting += n
@@ -85,9 +87,9 @@ func (s *backend) ReadHistory(ctx context.Context, p store.HistoryParams) ([]sto
 	if p.Hours {
 		all = part.history.hours
 	}
-	points := store.PointsOf(slices.Clone(all), &p)
+	points := rules.PointsOf(slices.Clone(all), &p)
 	for i := range points {
-		points[i].Times = points[i].Plus(store.Times{}) // a copy
+		points[i].Times = points[i].Times.Plus(store.Times{}) // a copy
 	}
 	return points, nil
 }

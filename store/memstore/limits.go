@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/signals"
 )
 
 // limit is the account of a limit for all partitions.
@@ -71,7 +72,7 @@ func (s *backend) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply
 	if d.newly {
 		for name, h := range l.holders {
 			if h.held > 0 && now.Before(h.ends) {
-				part.signal(store.Signal{Type: store.SignalLimit, Limit: p.Limit, Holder: name})
+				part.signal(store.Signal{Type: signals.Limit, Limit: p.Limit, Holder: name})
 			}
 		}
 	}
@@ -283,7 +284,7 @@ func (l *limit) wakeRivals(p *partition, name string, free, share int, now time.
 		if free < 1 {
 			return
 		}
-		p.signal(store.Signal{Type: store.SignalLimit, Limit: name, Holder: h.name})
+		p.signal(store.Signal{Type: signals.Limit, Limit: name, Holder: h.name})
 		free -= max(1, h.debt(share))
 	}
 }

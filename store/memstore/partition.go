@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
+	"github.com/rollcall-go/rollcall/store/rules"
 )
 
 // partition holds the jobs that hash to it, with all their data. The caller of a method must hold
@@ -108,8 +110,8 @@ func (p *partition) unlock() {
 }
 
 // note adds a line to the audit.
-func (p *partition) note(ctx context.Context, action store.Action, run store.RunID, subject, reason string) {
-	p.audit = store.KeepAudit(p.audit, store.NewAuditLine(ctx, action, run, subject, reason), p.now())
+func (p *partition) note(ctx context.Context, action actions.Action, run store.RunID, subject, reason string) {
+	p.audit = rules.KeepAudit(p.audit, rules.NewAuditLine(ctx, action, run, subject, reason), p.now())
 }
 
 // run finds a run that is kept.

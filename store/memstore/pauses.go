@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
+	"github.com/rollcall-go/rollcall/store/signals"
 )
 
 // Pause pauses a scope in a partition.
@@ -20,7 +22,7 @@ func (s *backend) Pause(ctx context.Context, partition int, p store.Pause) error
 		return err
 	}
 	if changed {
-		part.note(ctx, store.ActionPause, store.RunID{}, p.Scope.String(), p.Reason)
+		part.note(ctx, actions.Pause, store.RunID{}, p.Scope.String(), p.Reason)
 	}
 	part.movedPauses()
 	return nil
@@ -34,7 +36,7 @@ func (s *backend) Resume(ctx context.Context, partition int, scope store.PauseSc
 	}
 	defer part.unlock()
 	if part.pauses.Remove(scope, part.pauseVersion+1) {
-		part.note(ctx, store.ActionResume, store.RunID{}, scope.String(), "")
+		part.note(ctx, actions.Resume, store.RunID{}, scope.String(), "")
 	}
 	part.movedPauses()
 	return nil
@@ -53,7 +55,7 @@ func (s *backend) Pauses(ctx context.Context, partition int) (store.PauseSet, er
 // movedPauses signals that the pauses have the next version.
 func (p *partition) movedPauses() {
 	p.pauseVersion++
-	p.signal(store.Signal{Type: store.SignalPause})
+	p.signal(store.Signal{Type: signals.Pause})
 }
 
 // serves reports whether tasks of a route may be leased.

@@ -6,6 +6,9 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/signals"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // report replaces the reports of progress that a session shows in runs.
@@ -26,7 +29,7 @@ func (p *partition) report(sess *session, reports map[int64][]store.RunningTask)
 // stopping shows none.
 func (p *partition) show(number int64, session string, tasks []store.RunningTask) {
 	r := p.active[number]
-	if r == nil || r.rec.Status != store.StatusRunning && r.rec.Status != store.StatusStopping ||
+	if r == nil || r.rec.Status != statuses.Running && r.rec.Status != statuses.Stopping ||
 		slices.Equal(r.reports[session], tasks) {
 		return
 	}
@@ -42,7 +45,7 @@ func (p *partition) show(number int64, session string, tasks []store.RunningTask
 		all = append(all, r.reports[session]...)
 	}
 	all = all[:min(len(all), bounds.MaxReporting)]
-	store.SortRunning(all)
+	rules.SortRunning(all)
 	r.rec.Reporting = all
-	p.signal(store.Signal{Type: store.SignalProgress, Run: number})
+	p.signal(store.Signal{Type: signals.Progress, Run: number})
 }

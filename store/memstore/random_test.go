@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // life plays random operations against one store. It keeps no model: it
@@ -129,11 +130,11 @@ func (l *life) someHeld(t *rapid.T) (id string, d store.Delivery, drop func()) {
 
 func (l *life) settleSome(t *rapid.T) {
 	id, d, drop := l.someHeld(t)
-	last := store.VerdictStopRun
+	last := verdicts.StopRun
 	if !d.Lease.Lane.Route.Counted() {
-		last = store.VerdictHookDone
+		last = verdicts.HookDone
 	}
-	o := with(d, store.Verdict(rapid.IntRange(int(store.VerdictSuccess), int(last)).Draw(t, "verdict")))
+	o := with(d, verdicts.Verdict(rapid.IntRange(int(verdicts.Success), int(last)).Draw(t, "verdict")))
 	o.Delay = time.Duration(rapid.IntRange(0, 5).Draw(t, "delay")) * time.Second
 	o.Staged = l.stagedFor(id, d)
 	for range rapid.IntRange(0, 2).Draw(t, "children") {
@@ -214,7 +215,7 @@ func (l *life) end() {
 		l.now = l.now.Add(10 * time.Second)
 		l.promote()
 		for ds := w.fetch(50); len(ds) > 0; ds = w.fetch(50) {
-			w.settleAll(ds, store.VerdictSuccess)
+			w.settleAll(ds, verdicts.Success)
 			idle = 0
 		}
 	}

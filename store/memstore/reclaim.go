@@ -4,13 +4,15 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/signals"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // reclaim closes a session and gives back its tasks as recovered tasks, because any of them may
 // have killed the worker (P15). Children that the tasks had staged are dropped (P4).
 func (p *partition) reclaim(sess *session, now time.Time) (given int) {
 	delete(p.sessions, sess.id.ID)
-	p.signal(store.Signal{Type: store.SignalWorkers})
+	p.signal(store.Signal{Type: signals.Workers})
 	p.report(sess, nil)
 	said := store.SessionRecord{Worker: sess.worker, Running: sess.running}
 	sess.each(func(_ int64, _ int, h *holding) {
@@ -33,7 +35,7 @@ func (p *partition) giveBack(h *holding, t store.Task, now time.Time) {
 	r.rec.Counts.Running--
 	p.ledger.of(l.route).Other++
 	p.moved(r)
-	if h.asked || r.rec.Status == store.StatusStopping {
+	if h.asked || r.rec.Status == statuses.Stopping {
 		r.rec.Counts.Cancelled++
 		r.claims.settle(t, now)
 		p.conclude(r, now)

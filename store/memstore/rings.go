@@ -1,6 +1,9 @@
 package memstore
 
-import "github.com/rollcall-go/rollcall/store"
+import (
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/signals"
+)
 
 // Runs take turns by start-time fair queuing. Each run has a virtual time for each queue. It
 // advances by 1/weight for each task that the run gets. The least advanced run is served next. A
@@ -79,7 +82,7 @@ func (p *partition) enterRing(l *lane) {
 	if recovered {
 		l.ring.recovered.push(l)
 	}
-	p.signal(store.Signal{Type: store.SignalWork, Queue: l.route.Queue})
+	p.signal(store.Signal{Type: signals.Work, Queue: l.route.Queue})
 }
 
 // leaveRing takes a lane out of its ring, so that it is not served.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // run is one execution of a job.
@@ -72,7 +74,7 @@ func (s *backend) StartRun(ctx context.Context, p store.StartParams) (store.Star
 	}
 	id := part.addRun(j, p).rec.ID
 	if subject, ok := p.Audited(ctx); ok {
-		part.note(ctx, store.ActionStart, id, subject, "")
+		part.note(ctx, actions.Start, id, subject, "")
 	}
 	return store.StartReply{Run: id}, nil
 }
@@ -110,7 +112,7 @@ func (p *partition) addRun(j *job, params store.StartParams) *run {
 			Args:      bytes.Clone(params.Args),
 			Headers:   maps.Clone(params.Headers),
 			Labels:    maps.Clone(params.Labels),
-			Status:    store.StatusRunning,
+			Status:    statuses.Running,
 			Weight:    params.Weight,
 			Created:   now,
 			Retention: params.Retention,
@@ -146,7 +148,7 @@ func (p *partition) addRun(j *job, params store.StartParams) *run {
 	}
 	switch {
 	case params.PreJob != nil:
-		r.rec.Status = store.StatusStarting
+		r.rec.Status = statuses.Starting
 		if r.root = copyItemPtr(params.Root); r.root != nil {
 			p.ledger.of(r.root.Route).Enqueued++
 			r.rec.Counts.Total, r.rec.Counts.Pending = 1, 1
@@ -168,15 +170,15 @@ func (r *run) delivers(route store.Route) bool {
 	case r.rec.Paused:
 		return false
 	case route.Counted():
-		return r.rec.Status == store.StatusRunning
+		return r.rec.Status == statuses.Running
 	}
 	return r.awaits(route)
 }
 
 // awaits reports whether the run is in the state of the route's hook.
 func (r *run) awaits(hook store.Route) bool {
-	return hook.Kind == store.KindPreJob && r.rec.Status == store.StatusStarting ||
-		hook.Kind == store.KindPostJob && r.rec.Status == store.StatusFinishing
+	return hook.Kind == store.KindPreJob && r.rec.Status == statuses.Starting ||
+		hook.Kind == store.KindPostJob && r.rec.Status == statuses.Finishing
 }
 
 // hold opens a named hold.
@@ -234,13 +236,13 @@ func (s *backend) SetRunPaused(ctx context.Context, id store.RunID, paused bool)
 	switch {
 	case err != nil:
 		return err
-	case r.rec.Status.Final() || r.rec.Status == store.StatusStopping:
+	case r.rec.Status.Final() || r.rec.Status == statuses.Stopping:
 		return store.ErrRunFinished
 	case r.rec.Paused == paused:
 		return nil
 	}
 	r.rec.Paused = paused
-	part.note(ctx, store.PauseAction(paused), id, "", "")
+	part.note(ctx, actions.PauseOrResume(paused), id, "", "")
 	for _, l := range r.lanes {
 		if paused {
 			part.leaveRing(l)
@@ -267,7 +269,7 @@ func (s *backend) DeleteRun(ctx context.Context, id store.RunID) error {
 		return store.ErrRunActive
 	}
 	part.forget(r)
-	part.note(ctx, store.ActionDelete, id, "", "")
+	part.note(ctx, actions.Delete, id, "", "")
 	return nil
 }
 

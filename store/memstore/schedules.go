@@ -5,6 +5,10 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/signals"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // schedule says when a periodic job is checked next.
@@ -25,7 +29,7 @@ func (p *partition) arm(j *job, at time.Time) {
 		p.schedules.fix(j.schedule.place)
 	}
 	if before.IsZero() || at.Before(before) {
-		p.signal(store.Signal{Type: store.SignalDue})
+		p.signal(store.Signal{Type: signals.Due})
 	}
 }
 
@@ -80,14 +84,14 @@ func (s *backend) FireRun(ctx context.Context, p store.FireParams) (store.FireRe
 		if j.comesAgain(&p, now) {
 			part.setDue(j, p.Following(now), p.Delay)
 		}
-		reply.Verdict, reply.Run = store.FireStarted, r.rec.ID
+		reply.Verdict, reply.Run = verdicts.FireStarted, r.rec.ID
 		return reply, nil
 	}
 	if j.rec.Disabled {
 		return reply, store.ErrJobDisabled
 	}
 	reply.Verdict = part.fire(j, &p, now)
-	if j.active != nil && (reply.Verdict == store.FireStarted || reply.Verdict == store.FireWaiting) {
+	if j.active != nil && (reply.Verdict == verdicts.FireStarted || reply.Verdict == verdicts.FireWaiting) {
 		reply.Run = j.active.rec.ID
 	}
 	return reply, nil
@@ -97,38 +101,38 @@ func (s *backend) FireRun(ctx context.Context, p store.FireParams) (store.FireRe
 // went back and the due time was computed again. Then the next due time follows; otherwise the job
 // would be due at this time for ever.
 func (j *job) comesAgain(p *store.FireParams, now time.Time) bool {
-	return !j.rec.Disabled && j.rec.Type == store.JobPeriodic && j.rec.Due.Equal(p.Due) && j.rec.Changes == p.Changes &&
+	return !j.rec.Disabled && j.rec.Type == statuses.JobPeriodic && j.rec.Due.Equal(p.Due) && j.rec.Changes == p.Changes &&
 		!j.schedule.at.After(now) && !p.Following(now).IsZero()
 }
 
 // fire decides what to do about a due time, and does it.
-func (p *partition) fire(j *job, params *store.FireParams, now time.Time) store.FireVerdict {
+func (p *partition) fire(j *job, params *store.FireParams, now time.Time) verdicts.Fire {
 	next := params.Following(now)
 	switch {
-	case j.rec.Type != store.JobPeriodic || !j.rec.Due.Equal(params.Due) || j.rec.Changes != params.Changes:
-		return store.FireMoved
+	case j.rec.Type != statuses.JobPeriodic || !j.rec.Due.Equal(params.Due) || j.rec.Changes != params.Changes:
+		return verdicts.FireMoved
 	case next.IsZero() || j.schedule.at.After(now) && !j.rec.Due.IsZero():
-		return store.FireEarly
+		return verdicts.FireEarly
 	case j.rec.Due.IsZero():
 		p.setDue(j, next, params.Delay)
-		return store.FireMoved
+		return verdicts.FireMoved
 	case p.pauses.ReadOnly() && !params.InReadOnly, j.active != nil && (params.Wait || params.Rest > 0):
 		j.solved()
 		p.arm(j, now.Add(store.FireRecheck))
-		return store.FireWaiting
+		return verdicts.FireWaiting
 	case j.active != nil:
 		j.rec.Skipped++
 		j.rec.LastSkip = j.rec.Due
 		p.setDue(j, next, params.Delay)
-		return store.FireSkipped
+		return verdicts.FireSkipped
 	}
 	if rested := j.ended().Add(params.Rest); params.Rest > 0 && rested.After(now) {
 		p.setDue(j, rested, params.Delay)
-		return store.FireMoved
+		return verdicts.FireMoved
 	}
 	p.setDue(j, next, params.Delay)
 	p.addRun(j, params.Start)
-	return store.FireStarted
+	return verdicts.FireStarted
 }
 
 // PostponeJob postpones a job that is due and cannot be fired.
@@ -143,7 +147,7 @@ func (s *backend) PostponeJob(ctx context.Context, p store.PostponeParams) error
 	switch {
 	case j == nil:
 		return store.ErrJobNotFound
-	case j.rec.Type != store.JobPeriodic || j.rec.Disabled || !j.rec.Due.IsZero() && j.schedule.at.After(now):
+	case j.rec.Type != statuses.JobPeriodic || j.rec.Disabled || !j.rec.Due.IsZero() && j.schedule.at.After(now):
 		return nil
 	}
 	if j.rec.Problem == "" {
@@ -151,7 +155,7 @@ func (s *backend) PostponeJob(ctx context.Context, p store.PostponeParams) error
 	}
 	j.rec.Problem = p.Problem
 	part.changed(j)
-	part.arm(j, store.PostponedUntil(j.rec.ProblemSince, now))
+	part.arm(j, rules.PostponedUntil(j.rec.ProblemSince, now))
 	return nil
 }
 

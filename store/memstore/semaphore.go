@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/signals"
 )
 
 // semaphore is one key with holders or waiters.
@@ -214,7 +216,7 @@ func (s *backend) ForceReleaseSemaphore(ctx context.Context, key string, first, 
 		}
 	}
 	if ended > 0 {
-		part.note(ctx, store.ActionEnd, store.RunID{}, key, "")
+		part.note(ctx, actions.End, store.RunID{}, key, "")
 		part.signalFirst(key, sem)
 	}
 	return ended, nil
@@ -267,6 +269,6 @@ func (s *semaphore) next(holders []store.SemaphoreHolder) time.Time {
 // one is signalled.
 func (p *partition) signalFirst(key string, s *semaphore) {
 	if len(s.line) > 0 && s.turn(s.line[0].Exclusive, s.line[0].max, 0) {
-		p.signal(store.Signal{Type: store.SignalSemaphore, Semaphore: key, Place: s.line[0].place})
+		p.signal(store.Signal{Type: signals.Semaphore, Semaphore: key, Place: s.line[0].place})
 	}
 }

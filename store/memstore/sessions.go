@@ -9,6 +9,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/signals"
 )
 
 // session is a worker's registration, with everything that it holds. After its lease has ended, the
@@ -148,7 +150,7 @@ func (s *backend) OpenSession(
 	sess.worker, sess.settled, sess.settleReply = copyWorker(info), 0, store.SettleReply{}
 	sess.lease = lease
 	sess.extend(part.now())
-	part.signal(store.Signal{Type: store.SignalWorkers})
+	part.signal(store.Signal{Type: signals.Workers})
 	return nil
 }
 
@@ -167,7 +169,7 @@ func (s *backend) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store
 	sess.lease, sess.running = p.Lease, slices.Clone(p.Running)
 	sess.configurations = maps.Clone(p.Configurations)
 	sess.extend(now)
-	part.report(sess, store.Reporting(slices.DeleteFunc(slices.Clone(p.Running), func(t store.RunningTask) bool {
+	part.report(sess, rules.Reporting(slices.DeleteFunc(slices.Clone(p.Running), func(t store.RunningTask) bool {
 		_, err := part.run(t.Run)
 		return err != nil
 	})))
@@ -251,7 +253,7 @@ func (s *backend) SetWorkerStatus(ctx context.Context, p store.WorkerStatusParam
 		action, subject := p.Audited()
 		part.note(ctx, action, store.RunID{}, subject, "")
 	}
-	part.signal(store.Signal{Type: store.SignalWorker, Session: p.Session.ID})
+	part.signal(store.Signal{Type: signals.Worker, Session: p.Session.ID})
 	return nil
 }
 
@@ -286,5 +288,5 @@ func (s *backend) LostSessions(ctx context.Context, partition int) ([]store.Lost
 		return nil, err
 	}
 	defer part.unlock()
-	return store.StillLost(part.lost, part.now()), nil
+	return rules.StillLost(part.lost, part.now()), nil
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // Settle reports outcomes. Each is applied only if its lease is still held.
@@ -45,12 +47,12 @@ func (p *partition) settle(sess *session, params store.SettleParams) store.Settl
 	// Tasks that are given back are applied first, in reverse order: each one is put at the front of
 	// its lane, so they wait in the order in which they were fetched.
 	for i := range slices.Backward(params.Outcomes) {
-		if o := &params.Outcomes[i]; o.Verdict == store.VerdictRelease {
+		if o := &params.Outcomes[i]; o.Verdict == verdicts.Release {
 			b.apply(i, o)
 		}
 	}
 	for i := range params.Outcomes {
-		if o := &params.Outcomes[i]; o.Verdict != store.VerdictRelease {
+		if o := &params.Outcomes[i]; o.Verdict != verdicts.Release {
 			b.apply(i, o)
 		}
 	}
@@ -88,14 +90,14 @@ func (b *settling) apply(index int, o *store.Outcome) {
 // refuses says why an outcome cannot be applied: a write is refused, or staged children are
 // missing. It returns nil if it can be applied.
 func (b *settling) refuses(o *store.Outcome) error {
-	if len(o.Writes)+len(o.Staged) == 0 || o.Verdict != store.VerdictSuccess {
+	if len(o.Writes)+len(o.Staged) == 0 || o.Verdict != verdicts.Success {
 		return nil
 	}
 	h := b.session.find(o.Lease)
 	if h == nil || !h.lane.route.Counted() {
 		return nil
 	}
-	if h.lane.run.rec.Status == store.StatusRunning && !h.complete(o.Staged) {
+	if h.lane.run.rec.Status == statuses.Running && !h.complete(o.Staged) {
 		return store.ErrChildrenLost
 	}
 	fresh := 0
@@ -119,14 +121,14 @@ func (b *settling) refuses(o *store.Outcome) error {
 func (b *settling) task(r *run, h *holding, o *store.Outcome) bool {
 	c := &r.rec.Counts
 	c.Running--
-	stopping := r.rec.Status == store.StatusStopping
+	stopping := r.rec.Status == statuses.Stopping
 	b.ledger.of(h.lane.route).Attempted(o.Verdict, stopping || h.asked)
 	verdict := o.Verdict
-	if stopping && verdict != store.VerdictSuccess && verdict != store.VerdictFail || h.asked && verdict.Cancels() {
-		verdict = store.VerdictCancel
+	if stopping && verdict != verdicts.Success && verdict != verdicts.Fail || h.asked && verdict.Cancels() {
+		verdict = verdicts.Cancel
 	}
 	switch verdict {
-	case store.VerdictSuccess:
+	case verdicts.Success:
 		c.Succeeded++
 		r.count(o.Counters)
 		for i := range o.Writes {
@@ -139,19 +141,19 @@ func (b *settling) task(r *run, h *holding, o *store.Outcome) bool {
 		if !stopping {
 			b.publish(r, h, o)
 		}
-	case store.VerdictFail:
+	case verdicts.Fail:
 		c.Failed++
 		r.claims.settle(o.Task, b.now)
 		b.bury(r, o)
-	case store.VerdictRetry:
+	case verdicts.Retry:
 		r.rec.Retried++
 		r.rec.RetryError = o.Error
 		b.again(h, o)
-	case store.VerdictSnooze:
+	case verdicts.Snooze:
 		b.again(h, o)
-	case store.VerdictRelease:
+	case verdicts.Release:
 		b.release(h, o)
-	case store.VerdictStopRun:
+	case verdicts.StopRun:
 		c.Cancelled++
 		return b.stop(r, o.Error, false, b.now)
 	default:
@@ -168,25 +170,25 @@ func (b *settling) hook(r *run, h *holding, o *store.Outcome) bool {
 		return false
 	}
 	switch o.Verdict {
-	case store.VerdictRetry, store.VerdictSnooze:
-		if o.Verdict == store.VerdictRetry {
+	case verdicts.Retry, verdicts.Snooze:
+		if o.Verdict == verdicts.Retry {
 			r.rec.RetryError = o.Error
 		}
 		b.again(h, o)
 		return false
-	case store.VerdictBegin:
+	case verdicts.Begin:
 		return b.start(r, b.now)
-	case store.VerdictSkip:
+	case verdicts.Skip:
 		r.rec.Reason = o.Error
 		b.cancelWaiting(r)
-		b.finalise(r, store.StatusSkipped, b.now)
+		b.finalise(r, statuses.Skipped, b.now)
 		return true
-	case store.VerdictAbort:
+	case verdicts.Abort:
 		r.rec.Error = o.Error
 		b.cancelWaiting(r)
-		b.finalise(r, store.StatusFailed, b.now)
+		b.finalise(r, statuses.Failed, b.now)
 		return true
-	case store.VerdictHookDone:
+	case verdicts.HookDone:
 		r.rec.HookError, r.rec.Result = o.Error, bytes.Clone(o.Result)
 		if r.rec.Failing() {
 			b.moved(r)

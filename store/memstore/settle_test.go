@@ -11,6 +11,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 func TestARepeatedSettlementAnswersAsTheFirstTimeAndCountsOnce(t *testing.T) {
@@ -21,12 +23,12 @@ func TestARepeatedSettlementAnswersAsTheFirstTimeAndCountsOnce(t *testing.T) {
 	d := w.one()
 	unknown := d
 	unknown.Lease.Fetch = 99
-	o := with(d, store.VerdictSuccess)
+	o := with(d, verdicts.Success)
 	o.Children = []store.Item{task("child")}
-	first := w.settle(with(unknown, store.VerdictSuccess), o)
+	first := w.settle(with(unknown, verdicts.Success), o)
 	require.Equal(t, store.SettleReply{Lost: []int{0}}, first)
 	w.done--
-	require.Equal(t, first, w.settle(with(unknown, store.VerdictSuccess), o))
+	require.Equal(t, first, w.settle(with(unknown, verdicts.Success), o))
 	k.requireCounts(run, store.Counts{Pending: 1, Succeeded: 1})
 
 	require.Equal(t, store.SettleReply{Lost: []int{0}}, w.settle(o), "a lease is redeemed once")
@@ -41,7 +43,7 @@ func TestALeaseFitsOnlyItsOwnDelivery(t *testing.T) {
 	w := k.worker()
 	d := w.one()
 	forge := func(change func(*store.Lease)) store.Outcome {
-		o := with(d, store.VerdictSuccess)
+		o := with(d, verdicts.Success)
 		change(&o.Lease)
 		return o
 	}
@@ -53,13 +55,13 @@ func TestALeaseFitsOnlyItsOwnDelivery(t *testing.T) {
 	require.Equal(t, []int{0, 1, 2, 3, 4, 5}, reply.Lost)
 	gone := forge(func(l *store.Lease) { l.Index = 7 })
 	released := gone
-	released.Verdict = store.VerdictRelease
+	released.Verdict = verdicts.Release
 	require.Equal(t, []int{0, 1, 2}, w.settle(gone, released, gone).Lost, "in the order of the outcomes")
 
-	w.settle(with(d, store.VerdictRetry))
+	w.settle(with(d, verdicts.Retry))
 	again := w.one()
 	require.NotEqual(t, d.Lease, again.Lease)
-	require.Equal(t, []int{0}, w.settle(with(d, store.VerdictSuccess)).Lost, "not the next delivery of the task")
+	require.Equal(t, []int{0}, w.settle(with(d, verdicts.Success)).Lost, "not the next delivery of the task")
 	k.requireCounts(run, store.Counts{Running: 1})
 }
 
@@ -71,7 +73,7 @@ func TestASessionThatIsGoneCanDoNothing(t *testing.T) {
 	d := w.one()
 	require.NoError(t, k.CloseSession(k.ctx, w.session))
 	require.NoError(t, k.CloseSession(k.ctx, w.session), "closing one that is gone changes nothing")
-	_, err := k.Settle(k.ctx, store.SettleParams{Session: w.session, Number: 1, Outcomes: []store.Outcome{with(d, store.VerdictSuccess)}})
+	_, err := k.Settle(k.ctx, store.SettleParams{Session: w.session, Number: 1, Outcomes: []store.Outcome{with(d, verdicts.Success)}})
 	require.ErrorIs(t, err, store.ErrLeaseLost)
 	_, err = k.Fetch(k.ctx, store.FetchParams{Session: w.session, Number: 2, Max: 1})
 	require.ErrorIs(t, err, store.ErrLeaseLost)
@@ -89,13 +91,13 @@ func TestEachVerdictMovesItsCounters(t *testing.T) {
 	k.add(run, tasks(7)...)
 	w := k.worker()
 	ds := w.fetch(7)
-	later := with(ds[2], store.VerdictRetry)
+	later := with(ds[2], verdicts.Retry)
 	later.Delay, later.Error = time.Hour, "later"
-	snooze := with(ds[3], store.VerdictSnooze)
+	snooze := with(ds[3], verdicts.Snooze)
 	snooze.Delay = time.Hour
 	w.settle(
-		with(ds[0], store.VerdictSuccess), with(ds[1], store.VerdictRetry), later, snooze,
-		with(ds[4], store.VerdictFail), with(ds[5], store.VerdictCancel), with(ds[6], store.VerdictRelease),
+		with(ds[0], verdicts.Success), with(ds[1], verdicts.Retry), later, snooze,
+		with(ds[4], verdicts.Fail), with(ds[5], verdicts.Cancel), with(ds[6], verdicts.Release),
 	)
 	k.requireCounts(run, store.Counts{Pending: 2, Delayed: 2, Succeeded: 1, Failed: 1, Cancelled: 1})
 	rec := k.record(run)
@@ -110,9 +112,9 @@ func TestReleasedTasksWaitInFrontInTheirOldOrderAndRetriedOnesBehind(t *testing.
 	k.add(run, tasks(5)...)
 	w := k.worker()
 	ds := w.fetch(4)
-	retry := with(ds[0], store.VerdictRetry)
+	retry := with(ds[0], verdicts.Retry)
 	retry.Task.Retry = 7
-	w.settle(retry, with(ds[1], store.VerdictRelease), with(ds[2], store.VerdictRelease), with(ds[3], store.VerdictRelease))
+	w.settle(retry, with(ds[1], verdicts.Release), with(ds[2], verdicts.Release), with(ds[3], verdicts.Release))
 	ds = w.fetch(10)
 	require.Equal(t, []string{"t1", "t2", "t3", "t4", "t0"}, idsOf(ds))
 	require.Equal(t, 7, ds[4].Task.Retry)
@@ -124,15 +126,15 @@ func TestAVerdictThatATaskCannotHaveIsRefusedWhole(t *testing.T) {
 	k.add(run, tasks(2)...)
 	w := k.worker()
 	ds := w.fetch(2)
-	for _, v := range []store.Verdict{0, store.VerdictBegin, store.VerdictHookDone + 1} {
+	for _, v := range []verdicts.Verdict{0, verdicts.Begin, verdicts.HookDone + 1} {
 		_, err := w.Settle(w.ctx, store.SettleParams{Session: w.session, Number: 1, Outcomes: []store.Outcome{
-			with(ds[0], store.VerdictSuccess), with(ds[1], v),
+			with(ds[0], verdicts.Success), with(ds[1], v),
 		}})
 		var fe *store.FieldError
 		require.ErrorAs(t, err, &fe)
 		require.Equal(t, "Outcomes[1].Verdict", fe.Field)
 	}
-	many := with(ds[0], store.VerdictSuccess)
+	many := with(ds[0], verdicts.Success)
 	many.Children = make([]store.Item, bounds.MaxBatch+1)
 	_, err := w.Settle(w.ctx, store.SettleParams{Session: w.session, Number: 1, Outcomes: []store.Outcome{many}})
 	require.ErrorIs(t, err, store.ErrInvalid)
@@ -146,7 +148,7 @@ func TestFailuresAreExactAndTheirSampleKeepsTheFirstAndTheNewest(t *testing.T) {
 		k.add(run, tasks(5)...)
 		w := k.worker()
 		for i := range 5 {
-			o := with(w.one(), store.VerdictFail)
+			o := with(w.one(), verdicts.Fail)
 			o.Error, o.Stack = fmt.Sprint("error ", i), "stack"
 			w.settle(o)
 		}
@@ -167,7 +169,7 @@ func TestFailuresAreExactAndTheirSampleKeepsTheFirstAndTheNewest(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, page)
 		k.seal(run)
-		k.requireStatus(run, store.StatusFailed)
+		k.requireStatus(run, statuses.Failed)
 	})
 }
 
@@ -178,11 +180,11 @@ func TestARunEndsWithItsLastTaskAndTheHookFollows(t *testing.T) {
 		run := k.start(store.StartParams{Root: &root, PostJob: hook(postJob)})
 		w := k.worker()
 		time.Sleep(time.Second)
-		require.Equal(t, []store.RunID{run}, w.settle(with(w.one(), store.VerdictSuccess)).Ended)
+		require.Equal(t, []store.RunID{run}, w.settle(with(w.one(), verdicts.Success)).Ended)
 		ended := time.Now().UTC()
 		rec := k.record(run)
-		require.Equal(t, store.StatusFinishing, rec.Status)
-		require.Equal(t, store.StatusSucceeded, rec.FinalStatus)
+		require.Equal(t, statuses.Finishing, rec.Status)
+		require.Equal(t, statuses.Succeeded, rec.FinalStatus)
 		require.Equal(t, ended, rec.Ended)
 		_, err := k.StartRun(k.ctx, complete(store.StartParams{Open: true}))
 		require.ErrorIs(t, err, store.ErrJobExists, "finishing is active")
@@ -190,12 +192,12 @@ func TestARunEndsWithItsLastTaskAndTheHookFollows(t *testing.T) {
 		time.Sleep(time.Second)
 		d := w.one()
 		require.Equal(t, postJob, d.Lease.Lane.Route)
-		w.settle(with(d, store.VerdictRetry))
-		done := with(w.one(), store.VerdictHookDone)
+		w.settle(with(d, verdicts.Retry))
+		done := with(w.one(), verdicts.HookDone)
 		done.Error = "mail server is down"
 		require.Equal(t, []store.RunID{run}, w.settle(done).Ended)
 		rec = k.record(run)
-		require.Equal(t, store.StatusSucceeded, rec.Status)
+		require.Equal(t, statuses.Succeeded, rec.Status)
 		require.Empty(t, rec.FinalStatus)
 		require.Equal(t, ended, rec.Ended)
 		require.Equal(t, "mail server is down", rec.HookError)
@@ -209,18 +211,18 @@ func TestAVerdictOfAnotherHookGivesTheHookBack(t *testing.T) {
 	root := task("root")
 	run := k.start(store.StartParams{Root: &root, PreJob: hook(preJob), PostJob: hook(postJob)})
 	w := k.worker()
-	w.settleAll(w.fetch(1), store.VerdictHookDone)
-	k.requireStatus(run, store.StatusStarting)
-	w.settleAll(w.fetch(1), store.VerdictCancel)
-	k.requireStatus(run, store.StatusStarting)
-	w.settleAll(w.fetch(1), store.VerdictBegin)
-	w.settleAll(w.fetch(1), store.VerdictSuccess)
-	w.settleAll(w.fetch(1), store.VerdictSkip)
-	k.requireStatus(run, store.StatusFinishing)
-	gaveUp := with(w.one(), store.VerdictFail)
+	w.settleAll(w.fetch(1), verdicts.HookDone)
+	k.requireStatus(run, statuses.Starting)
+	w.settleAll(w.fetch(1), verdicts.Cancel)
+	k.requireStatus(run, statuses.Starting)
+	w.settleAll(w.fetch(1), verdicts.Begin)
+	w.settleAll(w.fetch(1), verdicts.Success)
+	w.settleAll(w.fetch(1), verdicts.Skip)
+	k.requireStatus(run, statuses.Finishing)
+	gaveUp := with(w.one(), verdicts.Fail)
 	gaveUp.Error = "gave up"
 	w.settle(gaveUp)
-	k.requireStatus(run, store.StatusSucceeded)
+	k.requireStatus(run, statuses.Succeeded)
 	require.Equal(t, "gave up", k.record(run).HookError)
 }
 
@@ -229,8 +231,8 @@ func TestAHookThatAsksForAStopEndsItsRun(t *testing.T) {
 	root := task("root")
 	run := k.start(store.StartParams{Root: &root, PreJob: hook(preJob)})
 	w := k.worker()
-	require.Equal(t, []store.RunID{run}, w.settle(with(w.one(), store.VerdictStopRun)).Ended)
-	k.requireStatus(run, store.StatusFailed)
+	require.Equal(t, []store.RunID{run}, w.settle(with(w.one(), verdicts.StopRun)).Ended)
+	k.requireStatus(run, statuses.Failed)
 	k.requireCounts(run, store.Counts{Cancelled: 1})
 }
 
@@ -239,7 +241,7 @@ func TestAChildKeepsItsRunGoing(t *testing.T) {
 	root := task("root")
 	run := k.start(store.StartParams{Root: &root})
 	w := k.worker()
-	o := with(w.one(), store.VerdictSuccess)
+	o := with(w.one(), verdicts.Success)
 	o.Children = []store.Item{task("child"), delayed("later", time.Hour), onRoute(file, task("copy"))}
 	require.Empty(t, w.settle(o).Ended)
 	k.requireCounts(run, store.Counts{Pending: 2, Delayed: 1, Succeeded: 1})
@@ -251,12 +253,12 @@ func TestATaskCanStopItsRun(t *testing.T) {
 	k.add(run, tasks(5)...)
 	w := k.worker()
 	ds := w.fetch(3)
-	stop := with(ds[0], store.VerdictStopRun)
+	stop := with(ds[0], verdicts.StopRun)
 	stop.Error = "disk is full"
-	reply := w.settle(stop, with(ds[1], store.VerdictRelease), with(ds[2], store.VerdictRetry))
+	reply := w.settle(stop, with(ds[1], verdicts.Release), with(ds[2], verdicts.Retry))
 	require.Equal(t, []store.RunID{run}, reply.Ended)
 	rec := k.record(run)
-	require.Equal(t, store.StatusStopped, rec.Status)
+	require.Equal(t, statuses.Stopped, rec.Status)
 	require.Equal(t, "disk is full", rec.Reason)
 	k.requireCounts(run, store.Counts{Cancelled: 5})
 }
@@ -274,7 +276,7 @@ func TestASumThatWouldLeave64BitsIsLeftAsItWasAndItsTaskIsSettled(t *testing.T) 
 		{math.MinInt64 + 7, -8},
 		{math.MinInt64 + 8, math.MinInt64},
 	} {
-		o := with(w.one(), store.VerdictSuccess)
+		o := with(w.one(), verdicts.Success)
 		o.Counters = map[string]int64{"files": step.add}
 		w.settle(o)
 		require.Equal(t, step.want, k.record(run).Counters["files"], "step %d", i)

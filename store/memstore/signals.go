@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/signals"
 )
 
 // maxPending limits the signals that wait for one slow subscriber. If there are more, one
@@ -56,17 +57,17 @@ func (h *hub) send(signals []store.Signal) {
 	}
 }
 
-func (s *subscriber) post(signals []store.Signal) {
+func (s *subscriber) post(all []store.Signal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, sig := range signals {
+	for _, sig := range all {
 		if _, ok := s.known[sig]; ok {
 			continue
 		}
 		if len(s.pending) == maxPending {
 			s.pending = s.pending[:0]
 			clear(s.known)
-			sig = store.Signal{Type: store.SignalSync}
+			sig = store.Signal{Type: signals.Sync}
 		}
 		s.pending = append(s.pending, sig)
 		s.known[sig] = struct{}{}
@@ -93,7 +94,7 @@ func (s *backend) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 	sub := &subscriber{wake: make(chan struct{}, 1), known: map[store.Signal]struct{}{}}
 	s.hub.join(sub)
 	defer s.hub.leave(sub)
-	sub.post([]store.Signal{{Type: store.SignalSync}})
+	sub.post([]store.Signal{{Type: signals.Sync}})
 	for {
 		select {
 		case <-ctx.Done():
@@ -135,7 +136,7 @@ func (p *partition) signal(sig store.Signal) {
 }
 
 // changed records the signal that something of the job changed, apart from what its runs do.
-func (p *partition) changed(j *job) { p.signal(store.Signal{Type: store.SignalJob, Job: j.rec.Name}) }
+func (p *partition) changed(j *job) { p.signal(store.Signal{Type: signals.Job, Job: j.rec.Name}) }
 
 // turned records that the status of a run changed now, or whether it is paused.
 func (p *partition) turned(r *run) {
@@ -147,5 +148,5 @@ func (p *partition) turned(r *run) {
 // moved records the signal that the state or the counts of the run changed.
 func (p *partition) moved(r *run) {
 	r.rec.Moved = p.called
-	p.signal(store.Signal{Type: store.SignalRun, Run: r.rec.ID.Number})
+	p.signal(store.Signal{Type: signals.Run, Run: r.rec.ID.Number})
 }

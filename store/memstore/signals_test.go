@@ -9,17 +9,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/signals"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // listen subscribes until the returned function is called, which gives back
 // what was heard since the last call of heard.
 func listen(t *testing.T, k *kit) (heard func() []store.Signal) {
 	t.Helper()
-	var signals []store.Signal
+	var came []store.Signal
 	ctx, cancel := context.WithCancel(k.ctx)
 	done := make(chan error)
 	go func() {
-		done <- k.Subscribe(ctx, func(s store.Signal) { signals = append(signals, s) })
+		done <- k.Subscribe(ctx, func(s store.Signal) { came = append(came, s) })
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -27,8 +30,8 @@ func listen(t *testing.T, k *kit) (heard func() []store.Signal) {
 	})
 	return func() []store.Signal {
 		synctest.Wait() // the subscriber sleeps: what was to be heard is heard
-		got := signals
-		signals = nil
+		got := came
+		came = nil
 		return got
 	}
 }
@@ -37,13 +40,13 @@ func TestSubscribersHearThatTheyListenAndWhatMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, nil)
 		heard := listen(t, k)
-		require.Equal(t, []store.Signal{{Type: store.SignalSync}}, heard())
+		require.Equal(t, []store.Signal{{Type: signals.Sync}}, heard())
 
 		run := k.start(store.StartParams{Open: true})
-		moved := store.Signal{Type: store.SignalRun, Run: run.Number}
-		work := store.Signal{Type: store.SignalWork, Queue: "path"}
-		due := store.Signal{Type: store.SignalDue}
-		begun := store.Signal{Type: store.SignalJob, Job: run.Job}
+		moved := store.Signal{Type: signals.Run, Run: run.Number}
+		work := store.Signal{Type: signals.Work, Queue: "path"}
+		due := store.Signal{Type: signals.Due}
+		begun := store.Signal{Type: signals.Job, Job: run.Job}
 		require.ElementsMatch(t, []store.Signal{moved, begun}, heard())
 
 		k.add(run, tasks(3)...)
@@ -51,12 +54,12 @@ func TestSubscribersHearThatTheyListenAndWhatMoves(t *testing.T) {
 		k.add(run, task("more"))
 		require.Equal(t, []store.Signal{moved}, heard(), "the lane had work already")
 		w := k.worker()
-		require.Equal(t, []store.Signal{{Type: store.SignalWorkers}}, heard())
+		require.Equal(t, []store.Signal{{Type: signals.Workers}}, heard())
 		ds := w.fetch(10)
 		require.Equal(t, []store.Signal{moved}, heard())
-		w.settleAll(ds[1:], store.VerdictSuccess)
+		w.settleAll(ds[1:], verdicts.Success)
 		require.Equal(t, []store.Signal{moved}, heard())
-		w.settle(with(ds[0], store.VerdictRetry))
+		w.settle(with(ds[0], verdicts.Retry))
 		require.ElementsMatch(t, []store.Signal{work, moved}, heard())
 
 		k.add(run, delayed("d", time.Minute))
@@ -74,11 +77,11 @@ func TestASlowSubscriberNeverBlocksTheStore(t *testing.T) {
 		ctx, cancel := context.WithCancel(k.ctx)
 		release := make(chan struct{})
 		done := make(chan error)
-		var signals []store.Signal
+		var came []store.Signal
 		go func() {
 			done <- k.Subscribe(ctx, func(s store.Signal) {
 				<-release
-				signals = append(signals, s)
+				came = append(came, s)
 			})
 		}()
 		synctest.Wait()
@@ -87,8 +90,8 @@ func TestASlowSubscriberNeverBlocksTheStore(t *testing.T) {
 		}
 		close(release)
 		synctest.Wait()
-		require.Less(t, len(signals), 1100)
-		require.Contains(t, signals[1:], store.Signal{Type: store.SignalSync}, "what was dropped is made up for")
+		require.Less(t, len(came), 1100)
+		require.Contains(t, came[1:], store.Signal{Type: signals.Sync}, "what was dropped is made up for")
 		cancel()
 		require.NoError(t, <-done)
 	})
@@ -128,7 +131,7 @@ func TestADueTimeThatComesAgainGivesWayToTheNextAndIsSignalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, nil)
 		_, err := k.EnsureJob(k.ctx, store.EnsureParams{
-			Job: "nightly", Type: store.JobPeriodic, Definition: []byte("1"), Schedule: []byte("1"), DueNow: true,
+			Job: "nightly", Type: statuses.JobPeriodic, Definition: []byte("1"), Schedule: []byte("1"), DueNow: true,
 		})
 		require.NoError(t, err)
 		rec, err := k.Job(k.ctx, "nightly")
@@ -144,12 +147,12 @@ func TestADueTimeThatComesAgainGivesWayToTheNextAndIsSignalled(t *testing.T) {
 			return reply
 		}
 		first := fire(due, due.Add(time.Hour))
-		require.Equal(t, store.FireStarted, first.Verdict)
+		require.Equal(t, verdicts.FireStarted, first.Verdict)
 
 		k.inside.SetClock(func() time.Time { return time.Now().Add(-time.Hour) })
 		require.NoError(t, k.SetJobDisabled(k.ctx, "nightly", true))
 		require.NoError(t, k.SetJobDisabled(k.ctx, "nightly", false))
-		require.Equal(t, store.FireMoved, fire(time.Time{}, due).Verdict, "it is due at the same time again")
+		require.Equal(t, verdicts.FireMoved, fire(time.Time{}, due).Verdict, "it is due at the same time again")
 		k.inside.SetClock(time.Now)
 		told, err := k.Promote(k.ctx, 0)
 		require.NoError(t, err)
@@ -158,11 +161,11 @@ func TestADueTimeThatComesAgainGivesWayToTheNextAndIsSignalled(t *testing.T) {
 		heard := listen(t, k)
 		require.Len(t, heard(), 1)
 		again := fire(due, due.Add(100*time.Millisecond))
-		require.Equal(t, store.FireStarted, again.Verdict)
+		require.Equal(t, verdicts.FireStarted, again.Verdict)
 		require.Equal(t, first.Run, again.Run)
 		rec, err = k.Job(k.ctx, "nightly")
 		require.NoError(t, err)
 		require.True(t, rec.Due.Equal(due.Add(100*time.Millisecond)))
-		require.Equal(t, []store.Signal{{Type: store.SignalJob, Job: "nightly"}, {Type: store.SignalDue}}, heard())
+		require.Equal(t, []store.Signal{{Type: signals.Job, Job: "nightly"}, {Type: signals.Due}}, heard())
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // staged holds the children of a running task for one route. They belong to the holding of their
@@ -36,7 +37,7 @@ func (s *backend) Stage(ctx context.Context, p store.StageParams) error {
 	switch {
 	case h == nil:
 		return store.ErrLeaseLost
-	case h.lane.run.rec.Status != store.StatusRunning:
+	case h.lane.run.rec.Status != statuses.Running:
 		return store.ErrJobStopped
 	}
 	return h.stage(p)

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // stage parks a chunk of children under the delivery.
@@ -35,7 +36,7 @@ func TestStagedChildrenAppearWithTheirParentsSuccessInOrder(t *testing.T) {
 	require.Empty(t, w.fetch(10), "invisible until then")
 	k.requireCounts(run, store.Counts{Running: 1})
 
-	o := with(d, store.VerdictSuccess)
+	o := with(d, verdicts.Success)
 	o.Staged = []store.Staged{{Route: path, Count: 7}, {Route: file, Count: 1}}
 	o.Children = []store.Item{task("inline")}
 	w.settle(o)
@@ -56,7 +57,7 @@ func TestARepeatedChunkIsRecognisedAndAGapRefused(t *testing.T) {
 		t, w.Stage(w.ctx, store.StageParams{Session: w.session, Lease: d.Lease, Route: file, Items: tasks(1)}),
 		store.ErrInvalid,
 	)
-	o := with(d, store.VerdictSuccess)
+	o := with(d, verdicts.Success)
 	o.Staged = []store.Staged{{Route: path, Count: 4}}
 	w.settle(o)
 	k.requireCounts(run, store.Counts{Pending: 4, Succeeded: 1})
@@ -65,7 +66,7 @@ func TestARepeatedChunkIsRecognisedAndAGapRefused(t *testing.T) {
 func TestStagedChildrenVanishUnlessTheirParentSucceeds(t *testing.T) {
 	k, run, w, d := rootOnly(t)
 	require.NoError(t, w.stage(d, path, 0, tasks(3)...))
-	o := with(d, store.VerdictRetry)
+	o := with(d, verdicts.Retry)
 	o.Staged = []store.Staged{{Route: path, Count: 3}}
 	w.settle(o)
 	k.requireCounts(run, store.Counts{Pending: 1})
@@ -78,7 +79,7 @@ func TestStagedChildrenVanishUnlessTheirParentSucceeds(t *testing.T) {
 
 	d = w.one()
 	require.NoError(t, w.stage(d, path, 0, tasks(2)...), "the next attempt begins at zero")
-	o = with(d, store.VerdictSuccess)
+	o = with(d, verdicts.Success)
 	o.Staged = []store.Staged{{Route: path, Count: 2}}
 	w.settle(o)
 	k.requireCounts(run, store.Counts{Pending: 2, Succeeded: 1})
@@ -88,7 +89,7 @@ func TestStagingEndsWithTheLeaseAndWithTheRun(t *testing.T) {
 	k, run, w, d := rootOnly(t)
 	k.stop(run)
 	require.ErrorIs(t, w.stage(d, path, 0, tasks(1)...), store.ErrJobStopped)
-	w.settle(with(d, store.VerdictSuccess))
+	w.settle(with(d, verdicts.Success))
 	require.ErrorIs(t, w.stage(d, path, 0, tasks(1)...), store.ErrLeaseLost)
 	k.requireCounts(run, store.Counts{Succeeded: 1})
 }

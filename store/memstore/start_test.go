@@ -10,6 +10,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 func TestRunNumbersAreMicrosecondsAndGrowWhenTheClockStands(t *testing.T) {
@@ -86,7 +88,7 @@ func TestStartingAnActiveNameReturnsTheActiveRun(t *testing.T) {
 
 func TestADisabledJobIsNotStartedInAnyWay(t *testing.T) {
 	k := newKit(t, nil)
-	_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "import", Type: store.JobPeriodic})
+	_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "import", Type: statuses.JobPeriodic})
 	require.NoError(t, err)
 	require.NoError(t, k.SetJobDisabled(k.ctx, "import", true))
 	_, err = k.StartRun(k.ctx, complete(store.StartParams{Open: true, Declared: true}))
@@ -102,7 +104,7 @@ func TestARootIsVisibleAtOnceWithoutAPreJobHook(t *testing.T) {
 	k := newKit(t, nil)
 	root := task("root")
 	run := k.start(store.StartParams{Root: &root})
-	k.requireStatus(run, store.StatusRunning)
+	k.requireStatus(run, statuses.Running)
 	k.requireCounts(run, store.Counts{Pending: 1})
 	require.Equal(t, "root", k.worker().one().Task.ID)
 }
@@ -126,15 +128,15 @@ func TestThePreJobHookHoldsBackTheRootAndWhatIsEnqueuedMeanwhile(t *testing.T) {
 	root := task("root")
 	run := k.start(store.StartParams{Root: &root, PreJob: hook(preJob)})
 	k.add(run, task("outside"))
-	k.requireStatus(run, store.StatusStarting)
+	k.requireStatus(run, statuses.Starting)
 	k.requireCounts(run, store.Counts{Pending: 2})
 
 	w := k.worker()
 	ds := w.fetch(10)
 	require.Equal(t, []string{store.KindPreJob}, idsOf(ds))
 	require.Empty(t, w.fetch(10))
-	w.settleAll(ds, store.VerdictBegin)
-	k.requireStatus(run, store.StatusRunning)
+	w.settleAll(ds, verdicts.Begin)
+	k.requireStatus(run, statuses.Running)
 	require.ElementsMatch(t, []string{"root", "outside"}, idsOf(w.fetch(10)))
 	k.requireCounts(run, store.Counts{Running: 2})
 }
@@ -147,7 +149,7 @@ func TestADelayOfTheRootBeginsWhenThePreJobHookHasPassed(t *testing.T) {
 		w := k.worker()
 		d := w.one()
 		time.Sleep(2 * time.Minute)
-		w.settle(with(d, store.VerdictBegin))
+		w.settle(with(d, verdicts.Begin))
 		k.requireCounts(run, store.Counts{Delayed: 1})
 		require.Equal(t, time.Now().Add(time.Minute).UTC(), k.promote().Next)
 	})
@@ -157,18 +159,18 @@ func TestAnOpenRunWithAHookAndNothingToDoEndsWhenTheHookHasPassed(t *testing.T) 
 	k := newKit(t, nil)
 	run := k.start(store.StartParams{Open: true, PreJob: hook(preJob)})
 	k.seal(run)
-	k.requireStatus(run, store.StatusStarting)
+	k.requireStatus(run, statuses.Starting)
 	w := k.worker()
-	reply := w.settle(with(w.one(), store.VerdictBegin))
+	reply := w.settle(with(w.one(), verdicts.Begin))
 	require.Equal(t, []store.RunID{run}, reply.Ended)
-	k.requireStatus(run, store.StatusSucceeded)
+	k.requireStatus(run, statuses.Succeeded)
 }
 
 func TestADeclinedOrAbortedStartCancelsEverything(t *testing.T) {
-	for verdict, want := range map[store.Verdict]store.Status{
-		store.VerdictSkip:  store.StatusSkipped,
-		store.VerdictAbort: store.StatusFailed,
-		store.VerdictFail:  store.StatusFailed, // a hook that is given up is an aborted start
+	for verdict, want := range map[verdicts.Verdict]statuses.Status{
+		verdicts.Skip:  statuses.Skipped,
+		verdicts.Abort: statuses.Failed,
+		verdicts.Fail:  statuses.Failed, // a hook that is given up is an aborted start
 	} {
 		k := newKit(t, nil)
 		root := task("root")
@@ -195,7 +197,7 @@ func TestAPreJobHookIsRetriedReleasedAndReclaimedLikeATask(t *testing.T) {
 
 		d := w.one()
 		d.Task.Retry = 1
-		o := with(d, store.VerdictRetry)
+		o := with(d, verdicts.Retry)
 		o.Delay = time.Minute
 		w.settle(o)
 		require.Empty(t, w.fetch(1))
@@ -208,12 +210,12 @@ func TestAPreJobHookIsRetriedReleasedAndReclaimedLikeATask(t *testing.T) {
 
 		d = w.one()
 		require.True(t, d.Task.Recovered)
-		w.settle(with(d, store.VerdictRelease))
+		w.settle(with(d, verdicts.Release))
 		d = w.one()
 		require.True(t, d.Task.Recovered, "it was given back untouched")
 		k.requireCounts(run, store.Counts{Pending: 1})
-		w.settle(with(d, store.VerdictBegin))
-		k.requireStatus(run, store.StatusRunning)
+		w.settle(with(d, verdicts.Begin))
+		k.requireStatus(run, statuses.Running)
 	})
 }
 

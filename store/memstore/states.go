@@ -5,6 +5,9 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
+	"github.com/rollcall-go/rollcall/store/signals"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // The states of a run:
@@ -38,7 +41,7 @@ func (s *backend) StopRun(ctx context.Context, p store.StopParams) error {
 		return store.ErrRunFinished
 	}
 	if p.Changes(&r.rec) {
-		part.note(ctx, store.ActionStop, p.Run, "", p.Reason)
+		part.note(ctx, actions.Stop, p.Run, "", p.Reason)
 	}
 	part.stop(r, p.Reason, p.Graceful, part.now())
 	return nil
@@ -47,11 +50,11 @@ func (s *backend) StopRun(ctx context.Context, p store.StopParams) error {
 // stop ends an active run and reports whether that made it final.
 func (p *partition) stop(r *run, reason string, graceful bool, now time.Time) bool {
 	switch r.rec.Status {
-	case store.StatusStopping:
+	case statuses.Stopping:
 		r.rec.Graceful = r.rec.Graceful && graceful
 		p.moved(r)
 		return false
-	case store.StatusFinishing:
+	case statuses.Finishing:
 		r.rec.HookError, r.rec.Paused = stopReason, false
 		if r.overdue {
 			r.rec.HookError = reason
@@ -60,7 +63,7 @@ func (p *partition) stop(r *run, reason string, graceful bool, now time.Time) bo
 		p.finalise(r, r.rec.FinalStatus, now)
 		return true
 	}
-	r.rec.Status, r.rec.Reason, r.rec.Graceful, r.rec.Paused = store.StatusStopping, reason, graceful, false
+	r.rec.Status, r.rec.Reason, r.rec.Graceful, r.rec.Paused = statuses.Stopping, reason, graceful, false
 	r.rec.StopBegan = now
 	p.cancelWaiting(r)
 	p.turned(r)
@@ -83,11 +86,11 @@ func (p *partition) cancelWaiting(r *run) {
 // finishing or final.
 func (p *partition) conclude(r *run, now time.Time) bool {
 	switch {
-	case r.rec.Status == store.StatusStopping && r.rec.Counts.Running == 0:
+	case r.rec.Status == statuses.Stopping && r.rec.Counts.Running == 0:
 		r.stopped = true
-		p.finalise(r, store.StatusStopped, now)
+		p.finalise(r, statuses.Stopped, now)
 		return true
-	case r.rec.Status == store.StatusRunning && r.rec.Counts.Remaining() == 0 && r.rec.Holds == 0 && !r.rec.Failing():
+	case r.rec.Status == statuses.Running && r.rec.Counts.Remaining() == 0 && r.rec.Holds == 0 && !r.rec.Failing():
 		p.complete(r, now)
 		return true
 	}
@@ -111,7 +114,7 @@ func (p *partition) watch(r *run, before time.Time) {
 		p.watched.fix(r.watchedAt)
 	}
 	if before.IsZero() || r.ends().Before(before) {
-		p.signal(store.Signal{Type: store.SignalDue})
+		p.signal(store.Signal{Type: signals.Due})
 	}
 }
 
@@ -173,9 +176,9 @@ func (p *partition) endDue(now time.Time, limit int) (ended []store.RunID, more 
 // complete records that the last task of a run has ended. It happens once, because the run leaves
 // StatusRunning here for good. The caller signals the run.
 func (p *partition) complete(r *run, now time.Time) {
-	outcome := store.StatusSucceeded
+	outcome := statuses.Succeeded
 	if r.rec.Counts.Failed > 0 {
-		outcome = store.StatusFailed
+		outcome = statuses.Failed
 	}
 	r.rec.Ended = now
 	p.dropLanes(r)
@@ -184,7 +187,7 @@ func (p *partition) complete(r *run, now time.Time) {
 		p.finalise(r, outcome, now)
 		return
 	}
-	r.rec.Status, r.rec.FinalStatus = store.StatusFinishing, outcome
+	r.rec.Status, r.rec.FinalStatus = statuses.Finishing, outcome
 	p.turned(r)
 	p.placeHook(r, copyItem(*r.post), now)
 }
@@ -192,7 +195,7 @@ func (p *partition) complete(r *run, now time.Time) {
 // start allows deliveries of a run's tasks after its pre-job hook has passed. It reports whether
 // the run ended because it has no tasks and no holds.
 func (p *partition) start(r *run, now time.Time) bool {
-	r.rec.Status, r.rec.HookPassed = store.StatusRunning, now
+	r.rec.Status, r.rec.HookPassed = statuses.Running, now
 	if root := r.root; root != nil {
 		r.root = nil
 		r.rec.Counts.Pending--
@@ -207,7 +210,7 @@ func (p *partition) start(r *run, now time.Time) bool {
 
 // finalise records the final state of a run. Only the summary and the kept failures remain, until
 // the retention has passed.
-func (p *partition) finalise(r *run, status store.Status, now time.Time) {
+func (p *partition) finalise(r *run, status statuses.Status, now time.Time) {
 	p.dropLanes(r)
 	p.unwatch(r)
 	r.root, r.post, r.holds, r.rec.Holds = nil, nil, nil, 0

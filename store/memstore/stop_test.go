@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 func TestStopCancelsAMillionWaitingTasksWithoutTouchingThem(t *testing.T) {
@@ -37,7 +39,7 @@ func TestStopCancelsAMillionWaitingTasksWithoutTouchingThem(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	require.Less(t, after.HeapAlloc, before.HeapAlloc/2, "nothing of it is kept")
 
-	k.requireStatus(run, store.StatusStopped)
+	k.requireStatus(run, statuses.Stopped)
 	k.requireCounts(run, store.Counts{Cancelled: n})
 	require.Empty(t, k.worker().fetch(10))
 }
@@ -51,21 +53,21 @@ func TestRunningTasksOfAStoppingRunSettleOnceAndEndIt(t *testing.T) {
 	ds := w.fetch(5)
 	k.stop(run)
 	rec := k.record(run)
-	require.Equal(t, store.StatusStopping, rec.Status)
+	require.Equal(t, statuses.Stopping, rec.Status)
 	require.Zero(t, rec.Ended)
 	require.Zero(t, rec.Holds)
 	k.requireCounts(run, store.Counts{Running: 5, Cancelled: 2})
 	require.ErrorIs(t, k.enqueue(store.Entry{Run: run, Item: task("late")}).Entries[0].Err, store.ErrJobStopped)
 
-	success := with(ds[0], store.VerdictSuccess)
+	success := with(ds[0], verdicts.Success)
 	success.Children = tasks(3)
-	reply := w.settle(success, with(ds[1], store.VerdictFail), with(ds[2], store.VerdictRetry), with(ds[3], store.VerdictRelease))
+	reply := w.settle(success, with(ds[1], verdicts.Fail), with(ds[2], verdicts.Retry), with(ds[3], verdicts.Release))
 	require.Empty(t, reply.Ended)
-	reply = w.settle(with(ds[4], store.VerdictStopRun))
+	reply = w.settle(with(ds[4], verdicts.StopRun))
 	require.Equal(t, []store.RunID{run}, reply.Ended)
 	k.requireCounts(run, store.Counts{Succeeded: 1, Failed: 1, Cancelled: 5})
 	rec = k.record(run)
-	require.Equal(t, store.StatusStopped, rec.Status)
+	require.Equal(t, statuses.Stopped, rec.Status)
 	require.Equal(t, "enough", rec.Reason)
 	require.Zero(t, rec.Retried)
 	require.NotZero(t, rec.Ended)
@@ -87,13 +89,13 @@ func TestAStopThatIsNotGracefulOverridesOneThatIs(t *testing.T) {
 		)
 		require.NoError(t, err)
 		require.Equal(t, []store.RunSignal{
-			{Run: run, Status: store.StatusStopping, Graceful: step.want},
+			{Run: run, Status: statuses.Stopping, Graceful: step.want},
 			{Run: store.RunID{Job: "gone"}},
 		}, reply.Runs)
 		require.Equal(t, 1, reply.Held)
 	}
-	w.settle(with(d, store.VerdictSuccess))
-	k.requireStatus(run, store.StatusStopped)
+	w.settle(with(d, verdicts.Success))
+	k.requireStatus(run, statuses.Stopped)
 }
 
 func TestARepeatedStopAnswersAsTheFirstTime(t *testing.T) {
@@ -101,12 +103,12 @@ func TestARepeatedStopAnswersAsTheFirstTime(t *testing.T) {
 	run := k.start(store.StartParams{Open: true})
 	k.stop(run)
 	k.stop(run)
-	k.requireStatus(run, store.StatusStopped)
+	k.requireStatus(run, statuses.Stopped)
 
 	root := task("root")
 	finished := k.start(store.StartParams{Root: &root})
 	w := k.worker()
-	w.settleAll(w.fetch(1), store.VerdictSuccess)
+	w.settleAll(w.fetch(1), verdicts.Success)
 	require.ErrorIs(t, k.StopRun(k.ctx, store.StopParams{Run: finished}), store.ErrRunFinished)
 	require.ErrorIs(t, k.StopRun(k.ctx, store.StopParams{Run: store.RunID{Job: "import"}}), store.ErrRunNotFound)
 }
@@ -118,10 +120,10 @@ func TestAStopWhileStartingEndsTheRunAtOnce(t *testing.T) {
 	w := k.worker()
 	d := w.one()
 	k.stop(run)
-	k.requireStatus(run, store.StatusStopped)
+	k.requireStatus(run, statuses.Stopped)
 	k.requireCounts(run, store.Counts{Cancelled: 1})
-	require.Equal(t, store.SettleReply{}, w.settle(with(d, store.VerdictBegin)), "the hook in flight changes nothing")
-	k.requireStatus(run, store.StatusStopped)
+	require.Equal(t, store.SettleReply{}, w.settle(with(d, verdicts.Begin)), "the hook in flight changes nothing")
+	k.requireStatus(run, statuses.Stopped)
 	require.Empty(t, w.fetch(10))
 	held, err := k.Held(k.ctx, w.session, nil)
 	require.NoError(t, err)
@@ -133,11 +135,11 @@ func TestAStopWhileFinishingGivesUpTheHook(t *testing.T) {
 	root := task("root")
 	run := k.start(store.StartParams{Root: &root, PostJob: hook(postJob)})
 	w := k.worker()
-	w.settleAll(w.fetch(1), store.VerdictFail)
+	w.settleAll(w.fetch(1), verdicts.Fail)
 	require.Equal(t, postJob, w.one().Lease.Lane.Route)
 	k.stop(run)
 	rec := k.record(run)
-	require.Equal(t, store.StatusFailed, rec.Status, "the outcome stands")
+	require.Equal(t, statuses.Failed, rec.Status, "the outcome stands")
 	require.Equal(t, "stopped", rec.HookError)
 	k.stop(run)
 	require.NoError(t, k.CloseSession(k.ctx, w.session))
@@ -151,10 +153,10 @@ func TestTasksOfADeadSessionAreCancelledWhileTheirRunStops(t *testing.T) {
 		k.add(run, tasks(3)...)
 		k.workerFor(time.Second).fetch(3)
 		k.stop(run)
-		k.requireStatus(run, store.StatusStopping)
+		k.requireStatus(run, statuses.Stopping)
 		time.Sleep(time.Second)
 		require.Equal(t, 3, k.sweep().Reclaimed)
-		k.requireStatus(run, store.StatusStopped)
+		k.requireStatus(run, statuses.Stopped)
 		k.requireCounts(run, store.Counts{Cancelled: 3})
 	})
 }

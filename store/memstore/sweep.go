@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/rules"
 )
 
 const (
@@ -84,7 +85,7 @@ func (p *partition) reclaimDead(ctx context.Context, now time.Time, limit int, r
 		if done >= limit {
 			break
 		}
-		p.lost = store.KeepLost(p.lost, store.LostSession{
+		p.lost = rules.KeepLost(p.lost, store.LostSession{
 			ID: sess.id.ID, Worker: sess.worker, Heard: sess.heard, Ended: now, Held: sess.held,
 		})
 		given := p.reclaim(sess, now)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 func TestASessionLivesAsLongAsItIsHeardFrom(t *testing.T) {
@@ -31,7 +33,7 @@ func TestASessionLivesAsLongAsItIsHeardFrom(t *testing.T) {
 		require.Equal(t, store.SweepReply{Sessions: 1, Reclaimed: 1}, k.sweep())
 		_, err := k.Settle(
 			k.ctx,
-			store.SettleParams{Session: w.session, Number: 1, Outcomes: []store.Outcome{with(d, store.VerdictSuccess)}},
+			store.SettleParams{Session: w.session, Number: 1, Outcomes: []store.Outcome{with(d, verdicts.Success)}},
 		)
 		require.ErrorIs(t, err, store.ErrLeaseLost)
 		k.requireCounts(run, store.Counts{Pending: 1})
@@ -46,7 +48,7 @@ func TestTheSweepIsTheFenceNotTheTime(t *testing.T) {
 		w := k.workerFor(time.Second)
 		d := w.one()
 		time.Sleep(time.Minute)
-		require.Empty(t, w.settle(with(d, store.VerdictSuccess)).Lost, "nobody swept: nobody else can have it")
+		require.Empty(t, w.settle(with(d, verdicts.Success)).Lost, "nobody swept: nobody else can have it")
 		k.requireCounts(run, store.Counts{Succeeded: 1})
 	})
 }
@@ -112,16 +114,16 @@ func TestAnIdleOpenRunIsSealed(t *testing.T) {
 			k.add(idle, task("t"))
 		}
 		w := k.workerFor(time.Hour)
-		w.settleAll(w.fetch(3), store.VerdictSuccess)
-		k.requireStatus(idle, store.StatusRunning)
+		w.settleAll(w.fetch(3), verdicts.Success)
+		k.requireStatus(idle, statuses.Running)
 		forever := k.start(store.StartParams{Job: "forever", Open: true})
 		time.Sleep(time.Minute - 1)
 		require.Equal(t, time.Now().Add(1).UTC(), k.promote().Next)
-		k.requireStatus(idle, store.StatusRunning)
+		k.requireStatus(idle, statuses.Running)
 		time.Sleep(1)
 		require.Zero(t, k.promote().Next)
-		k.requireStatus(idle, store.StatusSucceeded)
-		k.requireStatus(forever, store.StatusRunning)
+		k.requireStatus(idle, statuses.Succeeded)
+		k.requireStatus(forever, statuses.Running)
 	})
 }
 
@@ -132,19 +134,19 @@ func TestASummaryIsKeptForItsRetentionAndThenNothingIsLeft(t *testing.T) {
 		before := k.inside.Leftovers()
 		root := task("root")
 		run := k.start(store.StartParams{Root: &root, Token: "token", Retention: time.Minute, PostJob: hook(postJob)})
-		o := with(w.one(), store.VerdictSuccess)
+		o := with(w.one(), verdicts.Success)
 		o.Children = []store.Item{onRoute(file, task("copy")), delayed("later", time.Second)}
 		w.settle(o)
-		w.settleAll(w.fetch(1), store.VerdictFail)
+		w.settleAll(w.fetch(1), verdicts.Fail)
 		time.Sleep(time.Second)
 		k.promote()
-		w.settleAll(w.fetch(1), store.VerdictSuccess)
-		w.settleAll(w.fetch(1), store.VerdictHookDone)
-		k.requireStatus(run, store.StatusFailed)
+		w.settleAll(w.fetch(1), verdicts.Success)
+		w.settleAll(w.fetch(1), verdicts.HookDone)
+		k.requireStatus(run, statuses.Failed)
 
 		time.Sleep(time.Minute - 1)
 		require.Zero(t, k.sweep().Purged)
-		k.requireStatus(run, store.StatusFailed)
+		k.requireStatus(run, statuses.Failed)
 		time.Sleep(1)
 		require.Equal(t, 1, k.sweep().Purged)
 		_, err := k.Run(k.ctx, run)
@@ -159,11 +161,11 @@ func TestARunThatEndedKeepsOnlyItsSummary(t *testing.T) {
 	k := newKit(t, nil)
 	root := task("root")
 	end := map[string]func(w *worker, run store.RunID){
-		"completed": func(w *worker, _ store.RunID) { w.settleAll(w.fetch(1), store.VerdictSuccess) },
+		"completed": func(w *worker, _ store.RunID) { w.settleAll(w.fetch(1), verdicts.Success) },
 		"stopped": func(w *worker, run store.RunID) {
 			k.add(run, claimed("a", time.Hour), delayed("later", time.Hour))
 			k.stop(run)
-			w.settleAll(w.fetch(1), store.VerdictFail)
+			w.settleAll(w.fetch(1), verdicts.Fail)
 		},
 	}
 	for job, how := range end {
@@ -179,7 +181,7 @@ func TestARunThatEndedKeepsOnlyItsSummary(t *testing.T) {
 func TestASweepDoesABoundedSliceAndSaysThatThereIsMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, nil)
-		_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "import", Type: store.JobPeriodic})
+		_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "import", Type: statuses.JobPeriodic})
 		require.NoError(t, err)
 		const n = 5000
 		for range n {
@@ -213,7 +215,7 @@ func TestASessionIsDescribedWhileItLives(t *testing.T) {
 			ID: w.session.ID, Worker: store.WorkerInfo{Name: "w"}, Held: 2, Running: running,
 			Expires: time.Now().Add(time.Minute).UTC(),
 		}}, live)
-		w.settleAll(ds, store.VerdictSuccess)
+		w.settleAll(ds, verdicts.Success)
 		require.NoError(t, k.CloseSession(k.ctx, w.session))
 		live, err = k.LiveSessions(k.ctx, 0)
 		require.NoError(t, err)

@@ -7,6 +7,9 @@ import (
 	"github.com/rollcall-go/rollcall/internal/tasklist"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/signals"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // ChangeTask looks for a task of a run and cancels or reschedules it.
@@ -47,7 +50,7 @@ func (s *backend) ChangeTask(ctx context.Context, p store.ChangeTaskParams) (sto
 	}
 	next := l.at.String()
 	if next == "" && p.Cancel {
-		return store.ChangeTaskReply{Change: store.KeptCancellation(r.cancellations, p.ID)}, nil
+		return store.ChangeTaskReply{Change: rules.KeptCancellation(r.cancellations, p.ID)}, nil
 	}
 	return store.ChangeTaskReply{Next: next}, nil
 }
@@ -64,11 +67,11 @@ type taskChange struct {
 	changed bool // something, by apply
 }
 
-func (c *taskChange) apply(p *store.ChangeTaskParams) store.TaskChange {
+func (c *taskChange) apply(p *store.ChangeTaskParams) verdicts.Change {
 	switch {
 	case p.Cancel:
 		done := c.cancel()
-		c.run.cancellations = store.KeepCancellation(
+		c.run.cancellations = rules.KeepCancellation(
 			c.run.cancellations, store.Cancellation{ID: c.task.ID, Change: done},
 		)
 		return done
@@ -80,15 +83,15 @@ func (c *taskChange) apply(p *store.ChangeTaskParams) store.TaskChange {
 		before := c.lane.delayed.items[int(c.position(int64(c.lane.delayed.len())))].due
 		c.changed = !before.Equal(due) && (!p.Due.IsZero() || before.After(due))
 		c.reschedule(due)
-		return store.ChangeRescheduled
+		return verdicts.ChangeRescheduled
 	}
-	return store.ChangeNotDelayed
+	return verdicts.ChangeNotDelayed
 }
 
 // position is where the task is in the list of its lane, which has n.
 func (c *taskChange) position(n int64) int64 { return n - c.at.At }
 
-func (c *taskChange) cancel() store.TaskChange {
+func (c *taskChange) cancel() verdicts.Change {
 	l, counts := c.lane, &c.run.rec.Counts
 	switch c.at.Source {
 	case tasklist.Held:
@@ -97,8 +100,8 @@ func (c *taskChange) cancel() store.TaskChange {
 			h.asked, c.changed = true, true
 			sess.asked++
 		}
-		c.signal(store.Signal{Type: store.SignalRun, Run: c.run.rec.ID.Number})
-		return store.ChangeRequested
+		c.signal(store.Signal{Type: signals.Run, Run: c.run.rec.ID.Number})
+		return verdicts.ChangeRequested
 	case tasklist.Root:
 		c.run.root = nil
 		counts.Pending--
@@ -126,7 +129,7 @@ func (c *taskChange) cancel() store.TaskChange {
 	c.run.claims.settle(c.task, c.now)
 	c.moved(c.run)
 	c.conclude(c.run, c.now)
-	return store.ChangeCancelled
+	return verdicts.ChangeCancelled
 }
 
 // reschedule gives a delayed task another due time.
@@ -137,7 +140,7 @@ func (c *taskChange) reschedule(due time.Time) {
 	c.lane.delayed.fix(i)
 	c.due.fix(c.lane.dueAt)
 	if due.Before(before) {
-		c.signal(store.Signal{Type: store.SignalDue})
+		c.signal(store.Signal{Type: signals.Due})
 	}
 }
 

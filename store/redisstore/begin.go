@@ -8,15 +8,19 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // StartRun implements [store.Runs].
 func (s *Store) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
 	line := ""
 	if subject, ok := p.Audited(ctx); ok {
-		line = format.AuditLine(store.NewAuditLine(ctx, store.ActionStart, store.RunID{Job: p.Job}, subject, ""))
+		line = format.AuditLine(rules.NewAuditLine(ctx, actions.Start, store.RunID{Job: p.Job}, subject, ""))
 	}
 	word, rest, err := s.beginRun(ctx, script.StartRun, &p, func(c *script.Call) {
 		c.Flag(p.Declared).Add(line)
@@ -38,7 +42,7 @@ func (s *Store) StartRun(ctx context.Context, p store.StartParams) (store.StartR
 	case "active":
 		return store.StartReply{}, &store.JobExistsError{Active: id}
 	case "declared":
-		return store.StartReply{}, &store.JobExistsError{Active: id, Declared: store.JobType(script.Text(rest[1]))}
+		return store.StartReply{}, &store.JobExistsError{Active: id, Declared: statuses.JobType(script.Text(rest[1]))}
 	case "missing":
 		return store.StartReply{}, store.ErrJobNotFound
 	case "disabled":
@@ -62,7 +66,7 @@ func (s *Store) FireRun(ctx context.Context, p store.FireParams) (store.FireRepl
 	if err != nil {
 		return store.FireReply{}, err
 	}
-	reply := store.FireReply{Verdict: store.FireVerdict(word)}
+	reply := store.FireReply{Verdict: verdicts.Fire(word)}
 	if len(rest) > 0 {
 		reply.Now = format.ParseMillis(script.Text(rest[0]))
 		s.observe(reply.Now)

@@ -10,6 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // What a task costs this process on its way to and from Redis, without Redis. Figures are per batch
@@ -74,7 +75,7 @@ func benchmarkOutcomes() []store.Outcome {
 		lane := store.Lane{Run: store.RunID{Job: "job", Number: 1}, Route: benchmarkRoute}
 		outcomes[i] = store.Outcome{
 			Lease:   store.Lease{Session: "s", Lane: lane, Fetch: 7, Index: i ^ 1},
-			Verdict: store.VerdictSuccess,
+			Verdict: verdicts.Success,
 		}
 	}
 	return outcomes
@@ -88,7 +89,7 @@ func BenchmarkPackSettle(b *testing.B) {
 	}{
 		{"successes", func(*store.Outcome) {}},
 		{"counters", func(o *store.Outcome) { o.Counters = map[string]int64{"bytes": 1} }},
-		{"retries", func(o *store.Outcome) { o.Verdict, o.Error = store.VerdictRetry, "again" }},
+		{"retries", func(o *store.Outcome) { o.Verdict, o.Error = verdicts.Retry, "again" }},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			p := store.SettleParams{Session: store.SessionID{ID: "s"}, Number: 1, Outcomes: benchmarkOutcomes()}

@@ -11,8 +11,10 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/rules"
 )
 
 // PublishSet implements [store.Configurations].
@@ -143,7 +145,7 @@ func (s *Store) WriteConfiguration(ctx context.Context, p store.ConfigurationWri
 	name := cmp.Or(p.ID.Set, p.ID.Run.Job)
 	c := script.NewCall(s.configuration(p.ID)).Add(p.Token).Int64(p.IfVersion).Int(store.ConfigurationChanges)
 	c.Add(p.By, p.Reason).Flag(p.Document != nil).Add(string(p.Document), s.space(name).Channel)
-	c.Add(format.AuditLine(store.NewAuditLine(ctx, store.ActionConfigure, p.ID.Run, p.ID.Set, p.Reason)))
+	c.Add(format.AuditLine(rules.NewAuditLine(ctx, actions.Configure, p.ID.Run, p.ID.Set, p.Reason)))
 	if p.ID.Set == "" {
 		if err := s.own(ctx, p.ID.Run); err != nil {
 			return 0, err

@@ -8,11 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // counted is a success that adds to the counter "files".
 func counted(d store.Delivery, n int64) store.Outcome {
-	o := outcomeOf(d, store.VerdictSuccess)
+	o := outcomeOf(d, verdicts.Success)
 	o.Counters = map[string]int64{"files": n}
 	return o
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // overdue is a crash of a worker that promotes and finds a run whose deadline has passed.
@@ -25,12 +26,12 @@ var overdue = crashPoint{
 		job, err := c.Job(c.Context(), "second")
 		require.NoError(c, err)
 		id := store.RunID{Job: "second", Number: job.LastRun}
-		require.Equal(c, pick(after, store.StatusRunning, store.StatusStopped), c.record(id).Status)
+		require.Equal(c, pick(after, statuses.Running, statuses.Stopped), c.record(id).Status)
 		for range 2 {
 			_, err = c.Promote(c.Context(), 0)
 			require.NoError(c, err)
 			rec := c.record(id)
-			require.Equal(c, store.StatusStopped, rec.Status, "any worker of the partition does it")
+			require.Equal(c, statuses.Stopped, rec.Status, "any worker of the partition does it")
 			require.Equal(c, store.DeadlineReason, rec.Reason)
 			require.Equal(c, store.Counts{Total: 2, Cancelled: 2}, rec.Counts)
 		}

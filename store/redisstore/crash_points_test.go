@@ -9,7 +9,10 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/taskid"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // crashPoints are the crashes at each script.
@@ -36,7 +39,7 @@ var crashPoints = map[string]crashPoint{
 			require.Equal(c, after, job.LastRun > 0)
 			reply, err := c.FireRun(c.Context(), firing(c)) // whoever tries the same due time
 			require.NoError(c, err)
-			require.Equal(c, store.FireStarted, reply.Verdict)
+			require.Equal(c, verdicts.FireStarted, reply.Verdict)
 			runs, err := c.JobRuns(c.Context(), "periodic")
 			require.NoError(c, err)
 			require.Equal(c, []int64{reply.Run.Number}, runs, "a due time fires once")
@@ -57,7 +60,7 @@ var crashPoints = map[string]crashPoint{
 			require.Equal(c, pick(after, "", "no zone"), job.Problem)
 			reply, err := c.FireRun(c.Context(), firing(c)) // whoever can
 			require.NoError(c, err)
-			require.Equal(c, store.FireStarted, reply.Verdict)
+			require.Equal(c, verdicts.FireStarted, reply.Verdict)
 		},
 	},
 	"open_producer": {
@@ -105,11 +108,11 @@ var crashPoints = map[string]crashPoint{
 	"settle": {
 		begin: func(c *crash) { c.hold(2) },
 		act: func(c *crash) error {
-			o := outcomeOf(c.held[0], store.VerdictSuccess)
+			o := outcomeOf(c.held[0], verdicts.Success)
 			o.Children, o.Counters, o.Result = items("j", 2), map[string]int64{"n": 7}, []byte("7")
 			_, err := c.victim.Settle(
 				c.Context(),
-				store.SettleParams{Session: c.victim.id, Number: 1, Outcomes: []store.Outcome{o, outcomeOf(c.held[1], store.VerdictFail)}},
+				store.SettleParams{Session: c.victim.id, Number: 1, Outcomes: []store.Outcome{o, outcomeOf(c.held[1], verdicts.Fail)}},
 			)
 			return err
 		},
@@ -130,7 +133,7 @@ var crashPoints = map[string]crashPoint{
 			child := itemOf("j", "mine")
 			child.Task.Claimed = true
 			require.NoError(c, parent.stage(d, "j", 0, child))
-			o := outcomeOf(d, store.VerdictSuccess)
+			o := outcomeOf(d, verdicts.Success)
 			o.Staged = []store.Staged{{Route: routeOf("j"), Count: 1}}
 			parent.settle(o)
 		},
@@ -174,16 +177,16 @@ var crashPoints = map[string]crashPoint{
 	},
 	"set_worker_status": {
 		act: func(c *crash) error {
-			p := store.WorkerStatusParams{Session: c.victim.id, Status: store.WorkerQuiet, Worker: "victim"}
+			p := store.WorkerStatusParams{Session: c.victim.id, Status: statuses.WorkerQuiet, Worker: "victim"}
 			return c.victim.SetWorkerStatus(c.Context(), p)
 		},
 		stands: func(c *crash, after bool) {
 			live, err := c.LiveSessions(c.Context(), 0)
 			require.NoError(c, err)
-			require.Equal(c, pick(after, store.WorkerActive, store.WorkerQuiet), live[0].Worker.Status)
+			require.Equal(c, pick(after, statuses.WorkerActive, statuses.WorkerQuiet), live[0].Worker.Status)
 			lines, err := c.Audit(c.Context(), store.AuditParams{Limit: 10})
 			require.NoError(c, err)
-			require.Equal(c, after, len(lines) > 0 && lines[0].Action == store.ActionQuiet, "the line and the change")
+			require.Equal(c, after, len(lines) > 0 && lines[0].Action == actions.Quiet, "the line and the change")
 		},
 	},
 	"close_session": {
@@ -214,7 +217,7 @@ var crashPoints = map[string]crashPoint{
 		begin: func(c *crash) { c.hold(1) },
 		act:   func(c *crash) error { return c.victim.StopRun(c.Context(), store.StopParams{Run: c.run}) },
 		stands: func(c *crash, after bool) {
-			require.Equal(c, pick(after, store.StatusRunning, store.StatusStopping), c.record(c.run).Status)
+			require.Equal(c, pick(after, statuses.Running, statuses.Stopping), c.record(c.run).Status)
 		},
 		want: func(after bool) store.Counts { return pick(after, total(3), store.Counts{Total: 3, Cancelled: 3}) },
 	},
@@ -248,7 +251,7 @@ var crashPoints = map[string]crashPoint{
 			c.enqueue(c.run, item)
 			w := c.scene.worker("parent")
 			for _, d := range w.fetch(4, "k") {
-				w.settle(outcomeOf(d, store.VerdictSuccess))
+				w.settle(outcomeOf(d, verdicts.Success))
 			}
 			for _, key := range c.left("kept") {
 				c.Log(key)
@@ -417,7 +420,7 @@ var crashPoints = map[string]crashPoint{
 			require.Equal(c, pick[int64](after, 1, 0), c.counts().Delayed)
 			change, err := cancelLate(c, c) // whoever repeats it
 			require.NoError(c, err)
-			require.Equal(c, store.ChangeCancelled, change)
+			require.Equal(c, verdicts.ChangeCancelled, change)
 			require.EqualValues(c, 1, c.counts().Cancelled)
 		},
 		want: func(bool) store.Counts { return store.Counts{Total: 4, Succeeded: 3, Cancelled: 1} },
@@ -425,12 +428,12 @@ var crashPoints = map[string]crashPoint{
 	"redo_failures": {
 		begin: func(c *crash) {
 			w := c.scene.worker("failing")
-			w.settle(outcomeOf(w.fetchOne("k"), store.VerdictFail))
+			w.settle(outcomeOf(w.fetchOne("k"), verdicts.Fail))
 			w.die()
 		},
 		act: func(c *crash) error {
 			_, err := c.victim.RedoFailures(c.Context(), store.RedoParams{
-				Stream: "victim", Number: 1, Run: c.run, Action: store.RedoRetry, Limit: 10,
+				Stream: "victim", Number: 1, Run: c.run, Action: actions.RedoRetry, Limit: 10,
 			})
 			return err
 		},
@@ -438,7 +441,7 @@ var crashPoints = map[string]crashPoint{
 			require.EqualValues(c, pick(after, 1, 0), c.counts().Failed)
 			require.NoError(c, c.OpenProducer(c.Context(), 0, "another"))
 			reply, err := c.RedoFailures(c.Context(), store.RedoParams{
-				Stream: "another", Number: 1, Run: c.run, Action: store.RedoRetry, Limit: 10,
+				Stream: "another", Number: 1, Run: c.run, Action: actions.RedoRetry, Limit: 10,
 			})
 			require.NoError(c, err)
 			require.EqualValues(c, pick(after, 1, 0), reply.Moved, "whoever repeats it moves the rest")
@@ -474,7 +477,7 @@ var crashPoints = map[string]crashPoint{
 		stands: func(c *crash, after bool) {
 			result, err := c.EnsureJob(c.Context(), declaration)
 			require.NoError(c, err)
-			require.Equal(c, pick(after, store.EnsureCreated, store.EnsureUnchanged), result)
+			require.Equal(c, pick(after, verdicts.EnsureCreated, verdicts.EnsureUnchanged), result)
 		},
 	},
 	"disable_job": {

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // second is a run beside the one that is looked at.
@@ -91,7 +93,7 @@ func drawBeside(c *crash, number int64, want int) store.DrawReply {
 	return reply
 }
 
-var periodic = store.EnsureParams{Job: "periodic", Type: store.JobPeriodic, Definition: []byte("{}"), Revision: 1}
+var periodic = store.EnsureParams{Job: "periodic", Type: statuses.JobPeriodic, Definition: []byte("{}"), Revision: 1}
 
 // firing fires the due time of the periodic job that begin has set.
 func firing(c *crash) store.FireParams {
@@ -104,7 +106,7 @@ func firing(c *crash) store.FireParams {
 	return store.FireParams{Start: p, Due: due, Changes: job.Changes, Next: []time.Time{time.Now().Add(time.Hour)}}
 }
 
-var declaration = store.EnsureParams{Job: "declared", Type: store.JobStanding, Definition: []byte("{}"), Revision: 1}
+var declaration = store.EnsureParams{Job: "declared", Type: statuses.JobStanding, Definition: []byte("{}"), Revision: 1}
 
 func configuration(c *crash) store.ConfigurationWrite {
 	return store.ConfigurationWrite{
@@ -134,7 +136,7 @@ func (c *crash) victimless() *worker { return c.scene.worker("aside") }
 var paused = store.Pause{Scope: store.PauseScope{Kind: "k"}, By: "me", Reason: "because"}
 
 // cancelLate cancels a task that is delayed.
-func cancelLate(c *crash, s store.TaskChanges) (store.TaskChange, error) {
+func cancelLate(c *crash, s store.TaskChanges) (verdicts.Change, error) {
 	p := store.ChangeTaskParams{Run: c.run, ID: "late", Cancel: true}
 	for {
 		reply, err := s.ChangeTask(c.Context(), p)

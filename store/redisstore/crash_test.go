@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // crash is a process that dies at a script, and the processes beside it that go on. There is
@@ -138,7 +139,7 @@ func (c *crash) finish(run store.RunID) store.RunRecord {
 		}
 		var outcomes []store.Outcome
 		for _, d := range other.fetchRecovered(100, "k", "j") {
-			outcomes = append(outcomes, outcomeOf(d, store.VerdictSuccess))
+			outcomes = append(outcomes, outcomeOf(d, verdicts.Success))
 		}
 		if len(outcomes) > 0 {
 			other.settle(outcomes...)

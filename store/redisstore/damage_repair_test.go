@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/damage"
 )
 
 // wrong has every key that may be damaged be of another type, and returns those that no key of
@@ -31,7 +32,7 @@ func (s *wreck) wrong(kind string) (wrong []string) {
 // removed lists the keys that a report says are of a wrong type.
 func removed(report store.RepairReport) (all []string) {
 	for _, d := range report.Damage {
-		if name, ok := strings.CutPrefix(d.What, "key "); ok && d.Type == store.DamageRecord {
+		if name, ok := strings.CutPrefix(d.What, "key "); ok && d.Type == damage.Record {
 			all = append(all, name)
 		}
 	}

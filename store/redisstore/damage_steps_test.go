@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // goesOn requires that whatever is done about the good run, job, session and so on succeeds beside
@@ -16,7 +18,7 @@ func (s *wreck) goesOn() {
 	s.Helper()
 	beat, err := s.Heartbeat(s.Context(), s.beat(s.bad, s.good))
 	require.NoError(s, err, "a heartbeat")
-	require.Equal(s, store.StatusRunning, beat.Runs[1].Status)
+	require.Equal(s, statuses.Running, beat.Runs[1].Status)
 	s.settlesHeld()
 	s.beside()
 	s.producesBeside()
@@ -33,14 +35,14 @@ func (s *wreck) goesOn() {
 func (s *wreck) settlesHeld() {
 	s.Helper()
 	var outcomes []store.Outcome
-	verdicts := []store.Verdict{store.VerdictSuccess, store.VerdictRetry, store.VerdictFail, store.VerdictRelease, store.VerdictSuccess}
+	all := []verdicts.Verdict{verdicts.Success, verdicts.Retry, verdicts.Fail, verdicts.Release, verdicts.Success}
 	at := 0
 	for _, d := range s.held {
-		o := outcomeOf(d, verdicts[at%len(verdicts)])
-		if at == len(verdicts)-1 {
+		o := outcomeOf(d, all[at%len(all)])
+		if at == len(all)-1 {
 			o.Children = []store.Item{itemOf("k", "child")}
 		}
-		if o.Verdict == store.VerdictRetry {
+		if o.Verdict == verdicts.Retry {
 			o.Delay = time.Millisecond
 		}
 		outcomes = append(outcomes, o)
@@ -169,7 +171,7 @@ func (s *wreck) fires() {
 	name := periodicOf("good", 2).Job
 	result, err := s.EnsureJob(ctx, periodicOf("good", 2))
 	require.NoError(s, err)
-	require.Equal(s, store.EnsureUpdated, result)
+	require.Equal(s, verdicts.EnsureUpdated, result)
 	job, err := s.Job(ctx, name)
 	require.NoError(s, err)
 	next := time.Now().Add(time.Hour)
@@ -291,7 +293,7 @@ func (s *wreck) finishes() {
 		idle = 0
 		outcomes := make([]store.Outcome, len(d))
 		for i := range d {
-			outcomes[i] = outcomeOf(d[i], store.VerdictSuccess)
+			outcomes[i] = outcomeOf(d[i], verdicts.Success)
 		}
 		last.settled++
 		_, err := s.Settle(ctx, store.SettleParams{Session: last.id, Number: last.settled, Outcomes: outcomes})

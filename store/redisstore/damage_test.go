@@ -17,6 +17,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // wreck is a partition in which something is stored under each kind of key: of a run, a session, a
@@ -109,13 +111,13 @@ func (s *wreck) deliver() {
 					later := itemOf("staged", "later")
 					later.At = time.UnixMilli(1000)
 					require.NoError(s, s.w.stage(d, "staged", 0, child, child, later))
-					o := outcomeOf(d, store.VerdictSuccess)
+					o := outcomeOf(d, verdicts.Success)
 					o.Staged = []store.Staged{{Route: routeOf("staged"), Count: 3}}
 					o.Result = []byte("1")
 					s.w.settle(o)
 					delete(s.held, name)
 				case 2:
-					s.w.settle(outcomeOf(d, store.VerdictFail))
+					s.w.settle(outcomeOf(d, verdicts.Fail))
 					delete(s.held, name)
 				case 3:
 					require.NoError(s, s.w.stage(d, "staged", 0, itemOf("staged", "parked")))
@@ -126,7 +128,7 @@ func (s *wreck) deliver() {
 	}
 	for _, d := range s.w.fetch(20, "k") {
 		if d.Task.ID == "kept" {
-			s.w.settle(outcomeOf(d, store.VerdictSuccess))
+			s.w.settle(outcomeOf(d, verdicts.Success))
 		} else {
 			s.held[d.Lease.Lane.Run.Job+" k"+d.Task.ID] = d
 		}
@@ -179,7 +181,7 @@ func (s *wreck) run(name string) store.RunID {
 // periodicOf declares the job that fires beside the run of the name.
 func periodicOf(name string, revision int64) store.EnsureParams {
 	return store.EnsureParams{
-		Job: "periodic-" + name, Type: store.JobPeriodic, Definition: []byte(strconv.FormatInt(revision, 10)), Revision: revision,
+		Job: "periodic-" + name, Type: statuses.JobPeriodic, Definition: []byte(strconv.FormatInt(revision, 10)), Revision: revision,
 		Schedule: []byte("s"), DueNow: true,
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // eachDamage runs the test for every way in which the record of a run may be damaged.
@@ -39,10 +41,10 @@ func TestFetchGoesOnBesideADamagedRun(t *testing.T) {
 		damage(bad)
 		for _, d := range w.fetch(10, "k") {
 			if d.Lease.Lane.Run == good {
-				w.settle(outcomeOf(d, store.VerdictSuccess))
+				w.settle(outcomeOf(d, verdicts.Success))
 			}
 		}
-		require.Equal(s, store.StatusSucceeded, s.record(good).Status)
+		require.Equal(s, statuses.Succeeded, s.record(good).Status)
 	})
 }
 
@@ -55,7 +57,7 @@ func TestSettleGoesOnBesideADamagedRun(t *testing.T) {
 		damage(bad)
 		reply, err := s.Settle(s.Context(), store.SettleParams{
 			Session: w.id, Number: 1,
-			Outcomes: []store.Outcome{outcomeOf(d[0], store.VerdictSuccess), outcomeOf(d[1], store.VerdictSuccess)},
+			Outcomes: []store.Outcome{outcomeOf(d[0], verdicts.Success), outcomeOf(d[1], verdicts.Success)},
 		})
 		require.NoError(s, err)
 		require.Equal(s, []store.RunID{good}, reply.Ended)

@@ -12,6 +12,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // The lanes of 40 runs are more than one round of a fetch looks at.
@@ -123,7 +125,7 @@ func TestARunIsNotChargedForFetchesBeforeItsHookHasPassed(t *testing.T) {
 	for range 300 {
 		require.Empty(t, w.fetch(10, "k"))
 	}
-	w.settle(outcomeOf(hook, store.VerdictBegin))
+	w.settle(outcomeOf(hook, verdicts.Begin))
 	s.enqueue(s.begin(store.StartParams{Job: "other"}), items("k", 256)...)
 	got := map[string]int{}
 	for range 10 {
@@ -192,7 +194,7 @@ func TestAFetchThatHangsHoldsUpNoOtherCallOfItsSession(t *testing.T) {
 
 	brief, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err := s.Settle(brief, store.SettleParams{Session: w.id, Number: 1, Outcomes: []store.Outcome{outcomeOf(d, store.VerdictSuccess)}})
+	_, err := s.Settle(brief, store.SettleParams{Session: w.id, Number: 1, Outcomes: []store.Outcome{outcomeOf(d, verdicts.Success)}})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	_, err = s.Heartbeat(brief, store.HeartbeatParams{Session: w.id, Lease: time.Hour})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -231,14 +233,14 @@ func TestALaneThatIsVisitedTwiceInAFetchKeepsItsSecondMarker(t *testing.T) {
 		s.enqueue(other, items("child", 8+i%5)...)
 		for _, parent := range w.fetch(2, "parent") {
 			require.NoError(t, w.stage(parent, "child", 0, items("child", 8)...))
-			o := outcomeOf(parent, store.VerdictSuccess)
+			o := outcomeOf(parent, verdicts.Success)
 			o.Staged = []store.Staged{{Route: routeOf("child"), Count: 8}}
 			w.settle(o)
 		}
 		left := 2*8 + 8 + i%5
 		work := func(most int) (n, ofRun int) {
 			for _, d := range w.fetch(most, "child") {
-				w.settle(outcomeOf(d, store.VerdictSuccess))
+				w.settle(outcomeOf(d, verdicts.Success))
 				if n++; d.Lease.Lane.Run == run {
 					ofRun++
 				}
@@ -253,7 +255,7 @@ func TestALaneThatIsVisitedTwiceInAFetchKeepsItsSecondMarker(t *testing.T) {
 			n, _ = work(3 + i/5)
 		}
 		require.Zero(t, left)
-		require.Equal(t, store.StatusSucceeded, w.record(run).Status)
+		require.Equal(t, statuses.Succeeded, w.record(run).Status)
 	}
 }
 

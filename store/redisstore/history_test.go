@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/histogram"
 	"github.com/rollcall-go/rollcall/store/redisstore"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // moving is a scene whose server's clock a test moves.
@@ -79,7 +80,7 @@ func TestTheHistoryAddsUpToTheLedgerThoughRepliesAreLost(t *testing.T) {
 				Route: d.Lease.Lane.Route, Times: store.Times{Wait: one(minute % histogram.Size), Run: one(i)},
 			}}
 			took = took.Plus(w.times[0].Times)
-			w.settle(outcomeOf(d, []store.Verdict{store.VerdictSuccess, store.VerdictFail, store.VerdictCancel}[i]))
+			w.settle(outcomeOf(d, []verdicts.Verdict{verdicts.Success, verdicts.Fail, verdicts.Cancel}[i]))
 		}
 		swept := make(chan error, 1)
 		go func() { _, err := other.Sweep(t.Context(), 0); swept <- err }()

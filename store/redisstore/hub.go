@@ -8,6 +8,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/signals"
 )
 
 // hub shares one subscription among all callers of Subscribe. While there are subscribers, it has
@@ -66,7 +67,7 @@ func (h *hub) join(life context.Context, sub *subscriber, receive func(ctx conte
 // syncLocked tells a subscriber that it may have missed signals.
 func (h *hub) syncLocked(sub *subscriber) {
 	for p := range h.live {
-		sub.tell(store.Signal{Type: store.SignalSync, Partition: p})
+		sub.tell(store.Signal{Type: signals.Sync, Partition: p})
 	}
 }
 
@@ -107,7 +108,7 @@ func (h *hub) send(connection int, sig store.Signal) {
 	if connection != h.connection {
 		return
 	}
-	if sig.Type == store.SignalSync {
+	if sig.Type == signals.Sync {
 		h.live[sig.Partition] = true
 		h.syncs++
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/signals"
 )
 
 // TestAConnectionThatWasGivenUpIsNotHeard has the connection of a subscription speak after it was
@@ -14,7 +15,7 @@ import (
 // already.
 func TestAConnectionThatWasGivenUpIsNotHeard(t *testing.T) {
 	h := newHub()
-	sync := store.Signal{Type: store.SignalSync}
+	sync := store.Signal{Type: signals.Sync}
 	listens := func() (told int) {
 		sub := &subscriber{fn: func(store.Signal) { told++ }, failed: make(chan error, 1)}
 		h.join(t.Context(), sub, func(ctx context.Context) { <-ctx.Done() })

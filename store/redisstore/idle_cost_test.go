@@ -14,6 +14,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/signals"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // onePerJob lets each run have one task of a kind leased.
@@ -82,7 +84,7 @@ func (w *sessionOf) succeed(ds ...store.Delivery) {
 	w.settled++
 	p := store.SettleParams{Session: w.id, Number: w.settled}
 	for _, d := range ds {
-		p.Outcomes = append(p.Outcomes, store.Outcome{Lease: d.Lease, Verdict: store.VerdictSuccess, Task: d.Task})
+		p.Outcomes = append(p.Outcomes, store.Outcome{Lease: d.Lease, Verdict: verdicts.Success, Task: d.Task})
 	}
 	reply, err := w.Settle(w.Context(), p)
 	require.NoError(w, err)
@@ -119,7 +121,7 @@ func TestRoutesWithoutWorkCostNothing(t *testing.T) {
 		listens, ended := make(chan struct{}, 100), make(chan error, 1)
 		go func() {
 			ended <- s.Subscribe(ctx, func(sig store.Signal) {
-				if sig.Type == store.SignalSync || sig.Type == store.SignalWork {
+				if sig.Type == signals.Sync || sig.Type == signals.Work {
 					listens <- struct{}{}
 				}
 			})
@@ -163,7 +165,7 @@ func TestASessionOfManyRoutesMissesNoWork(t *testing.T) {
 		w.settled++
 		child := itemOf("k111", "child of "+kind)
 		_, err := s.Settle(t.Context(), store.SettleParams{Session: w.id, Number: w.settled, Outcomes: []store.Outcome{
-			{Lease: ds[0].Lease, Verdict: store.VerdictSuccess, Task: ds[0].Task, Children: []store.Item{child}},
+			{Lease: ds[0].Lease, Verdict: verdicts.Success, Task: ds[0].Task, Children: []store.Item{child}},
 		}})
 		require.NoError(t, err)
 		ds = w.fetch(8)

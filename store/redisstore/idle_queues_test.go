@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/signals"
 )
 
 // total reads a figure of the server's statistics.
@@ -79,7 +80,7 @@ func TestQueuesWithoutWorkCostNothing(t *testing.T) {
 		listens, ended := make(chan struct{}, 100), make(chan error, 1)
 		go func() {
 			ended <- s.Subscribe(ctx, func(sig store.Signal) {
-				if sig.Type == store.SignalSync || sig.Type == store.SignalWork {
+				if sig.Type == signals.Sync || sig.Type == signals.Work {
 					listens <- struct{}{}
 				}
 			})

@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // Inspect implements [store.Runs] with reads only. A script that reads every session would block
@@ -49,7 +50,7 @@ func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, 
 	if err = s.server.Translate(ctx, "read a run", err); err != nil {
 		return out, err
 	}
-	aside = aside && before.Status == store.StatusStarting
+	aside = aside && before.Status == statuses.Starting
 	if aside {
 		// The root task waits in the run itself until the pre-job hook has passed.
 		out.Lanes = append(out.Lanes, store.LaneRecord{Route: before.Root, Waiting: 1, Oldest: before.Created})

@@ -10,14 +10,17 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // EnsureJob implements [store.Jobs].
-func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureResult, error) {
+func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (verdicts.Ensure, error) {
 	k := s.space(p.Job)
-	line := format.AuditLine(store.NewAuditLine(ctx, store.ActionDeclare, store.RunID{Job: p.Job}, "", ""))
+	line := format.AuditLine(rules.NewAuditLine(ctx, actions.Declare, store.RunID{Job: p.Job}, "", ""))
 	for range hintTries {
 		if err := s.server.Begin(ctx); err != nil {
 			return "", err
@@ -45,7 +48,7 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 			n, _ := format.ParseInt(known)
 			return "", &store.JobExistsError{Active: store.RunID{Job: p.Job, Number: n}}
 		case word == "created", word == "updated", word == "unchanged", word == "kept":
-			return store.EnsureResult(word), nil
+			return verdicts.Ensure(word), nil
 		case word != "again":
 			return "", script.Unexpected(script.EnsureJob, word)
 		}
@@ -56,7 +59,7 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 // SetJobDisabled implements [store.Jobs].
 func (s *Store) SetJobDisabled(ctx context.Context, job string, disabled bool) error {
 	k := s.space(job)
-	line := format.AuditLine(store.NewAuditLine(ctx, store.EnableAction(!disabled), store.RunID{Job: job}, "", ""))
+	line := format.AuditLine(rules.NewAuditLine(ctx, actions.EnableOrDisable(!disabled), store.RunID{Job: job}, "", ""))
 	c := script.NewCall(k.Job(job), k.Due, k.Index, k.Audit).Add(job).Flag(disabled).Add(k.Channel, line)
 	word, _, err := s.server.Word(ctx, script.DisableJob, c)
 	switch {

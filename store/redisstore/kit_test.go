@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // scene is a partition of a store on real servers, with one producer stream.
@@ -253,6 +254,6 @@ func (w *worker) die() {
 	require.NoError(w, w.CloseSession(w.Context(), w.id))
 }
 
-func outcomeOf(d store.Delivery, v store.Verdict) store.Outcome {
+func outcomeOf(d store.Delivery, v verdicts.Verdict) store.Outcome {
 	return store.Outcome{Lease: d.Lease, Verdict: v, Task: d.Task}
 }

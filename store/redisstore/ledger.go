@@ -9,6 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // How much of what one round trip of QueueStats reads.
@@ -163,12 +164,12 @@ func (d *depths) members(ctx context.Context, indexes []string, last string, eac
 // readPlaces finds the active runs, and the lanes in which they have tasks. One that is paused is
 // in no ring.
 func (d *depths) readPlaces(ctx context.Context) error {
-	starting := format.IndexEnd(format.IndexState(store.StatusStarting))
+	starting := format.IndexEnd(format.IndexState(statuses.Starting))
 	err := d.members(ctx, []string{d.k.Index}, starting, func(_ int, id string) { d.run(id).starting = true })
 	if err != nil {
 		return err
 	}
-	active := format.IndexEnd(format.IndexState(store.StatusRunning))
+	active := format.IndexEnd(format.IndexState(statuses.Running))
 	if err = d.members(ctx, []string{d.k.Index}, active, func(_ int, id string) { d.run(id) }); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // readRuns counts the tasks of each run in the lanes that the indexes name, and reads all lanes of
@@ -120,11 +121,11 @@ func (d *depths) count(
 	} else if err != nil {
 		return false, err
 	}
-	state := store.Status(script.Text(v[0]))
-	if state != store.StatusRunning && state != store.StatusStarting {
+	state := statuses.Status(script.Text(v[0]))
+	if state != statuses.Running && state != statuses.Starting {
 		return true, nil
 	}
-	r.held = state == store.StatusStarting || !v[1].IsNil()
+	r.held = state == statuses.Starting || !v[1].IsNil()
 	sizes, err := d.sizes(ctx, replies[1:])
 	if err != nil {
 		return false, err
@@ -143,7 +144,7 @@ func (d *depths) count(
 		}
 		sizes = []int64{pending}
 	}
-	if state == store.StatusStarting && r.starting {
+	if state == statuses.Starting && r.starting {
 		n := len(v)
 		pending -= d.root(r, script.Text(v[n-2]), script.Text(v[n-1]))
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // walk says what to read of the index.
@@ -80,7 +81,7 @@ func (s *Store) index(ctx context.Context, k *format.Keyspace, w *walk) ([]store
 }
 
 // statesOf returns the numbers of the states of a listing; with first, of those of jobs.
-func statesOf(statuses []store.Status, first int) (states []int) {
+func statesOf(statuses []statuses.Status, first int) (states []int) {
 	for _, status := range statuses {
 		states = append(states, first+format.IndexState(status))
 	}
@@ -156,15 +157,15 @@ func (s *Store) placesOf(
 	if p.Job != "" {
 		return s.placesOfJob(ctx, p, &w)
 	}
-	statuses := p.Statuses
-	if len(statuses) == 0 {
-		statuses = slices.Concat(store.ActiveStatuses, store.FinalStatuses)
+	in := p.Statuses
+	if len(in) == 0 {
+		in = slices.Concat(statuses.Active, statuses.Final)
 	}
 	if p.Still > 0 {
 		w.until = now.Add(-p.Still)
-		statuses = slices.DeleteFunc(slices.Clone(statuses), store.Status.Final)
+		in = slices.DeleteFunc(slices.Clone(in), statuses.Status.Final)
 	}
-	w.states = statesOf(statuses, 0)
+	w.states = statesOf(in, 0)
 	return s.index(ctx, k, &w)
 }
 

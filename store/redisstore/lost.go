@@ -6,6 +6,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
+	"github.com/rollcall-go/rollcall/store/rules"
 )
 
 // LostSessions implements [store.Sessions].
@@ -27,5 +28,5 @@ func (s *Store) LostSessions(ctx context.Context, partition int) ([]store.LostSe
 		}
 		lost = append(lost, l)
 	}
-	return store.StillLost(lost, now), nil
+	return rules.StillLost(lost, now), nil
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // fill leaves the server no memory to grow; free gives it back.
@@ -71,12 +73,12 @@ func TestOutOfMemoryEveryOutcomeThatAddsNothingIsSettled(t *testing.T) {
 	require.Len(t, d, 6)
 	require.NoError(t, w.stage(d[0], "staged", 0, itemOf("staged", "child")))
 	s.fill()
-	retry := outcomeOf(d[4], store.VerdictRetry)
+	retry := outcomeOf(d[4], verdicts.Retry)
 	retry.Delay = time.Hour
-	parent := outcomeOf(d[0], store.VerdictSuccess)
+	parent := outcomeOf(d[0], verdicts.Success)
 	parent.Staged = []store.Staged{{Route: routeOf("staged"), Count: 1}}
-	w.settle(parent, outcomeOf(d[1], store.VerdictFail), outcomeOf(d[2], store.VerdictSuccess),
-		outcomeOf(d[3], store.VerdictRelease), retry)
+	w.settle(parent, outcomeOf(d[1], verdicts.Fail), outcomeOf(d[2], verdicts.Success),
+		outcomeOf(d[3], verdicts.Release), retry)
 	require.Equal(t, store.Counts{Total: 7, Pending: 2, Delayed: 1, Running: 1, Succeeded: 2, Failed: 1}, s.record(run).Counts)
 	w.die()
 	require.Equal(t, store.Counts{Total: 7, Pending: 3, Delayed: 1, Succeeded: 2, Failed: 1}, s.record(run).Counts)
@@ -86,7 +88,7 @@ func TestOutOfMemoryAnOutcomeWithChildrenIsRefusedAndKeepsItsLease(t *testing.T)
 	s := ownScene(t)
 	run := start(t, s, "job")
 	w := s.worker("w")
-	parent := outcomeOf(w.fetchOne("k"), store.VerdictSuccess)
+	parent := outcomeOf(w.fetchOne("k"), verdicts.Success)
 	parent.Children = items("child", 3)
 	s.fill()
 	require.ErrorIs(t, w.trySettle(parent), store.ErrOutOfMemory)
@@ -124,7 +126,7 @@ func TestOutOfMemoryAnOutcomeWithWritesIsRefusedWholeAndMayBeRepeated(t *testing
 	s := ownScene(t)
 	run := start(t, s, "job")
 	w := s.worker("w")
-	outcome := outcomeOf(w.fetchOne("k"), store.VerdictSuccess)
+	outcome := outcomeOf(w.fetchOne("k"), verdicts.Success)
 	outcome.Writes, outcome.Result = writesOf(run), []byte("1")
 	s.fill()
 	require.ErrorIs(t, w.trySettle(outcome), store.ErrOutOfMemory)
@@ -183,13 +185,13 @@ func TestOutOfMemoryOperatorsAndWorkersGoOn(t *testing.T) {
 	require.True(t, s.record(run).Paused)
 	require.NoError(t, s.SetRunPaused(t.Context(), run, false))
 	promoted := 0
-	for s.record(broken).Status == store.StatusRunning || s.record(late).Status == store.StatusRunning { // for a millisecond
+	for s.record(broken).Status == statuses.Running || s.record(late).Status == statuses.Running { // for a millisecond
 		reply, err := s.Promote(t.Context(), 0)
 		require.NoError(t, err)
 		promoted += reply.Promoted
 	}
 	require.Equal(t, 1, promoted)
-	require.Equal(t, store.StatusStopped, s.record(broken).Status)
+	require.Equal(t, statuses.Stopped, s.record(broken).Status)
 	require.Equal(t, store.DeadlineReason, s.record(late).Reason)
 	_, err := s.Heartbeat(t.Context(), store.HeartbeatParams{Session: w.id, Lease: time.Hour, Runs: []store.RunID{run}})
 	require.NoError(t, err)
@@ -206,7 +208,7 @@ func TestOutOfMemoryOperatorsAndWorkersGoOn(t *testing.T) {
 	})
 	require.NoError(t, err, "a run is sealed")
 	require.NoError(t, s.StopRun(t.Context(), store.StopParams{Run: run}))
-	require.Equal(t, store.StatusStopping, s.record(run).Status)
+	require.Equal(t, statuses.Stopping, s.record(run).Status)
 	s.sweep()
 }
 

@@ -10,6 +10,8 @@ import (
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // refusedWithoutMemory are the scripts that a server without memory refuses, with nothing written.
@@ -155,7 +157,7 @@ func TestOutOfMemoryWhatAddsNothingPassesBesideWhatIsRefused(t *testing.T) {
 	}
 	p := second(true)
 	p.Job, p.Declared = "periodic", true
-	fire := func(wait bool) store.FireVerdict {
+	fire := func(wait bool) verdicts.Fire {
 		s.free()
 		defer s.fill()
 		s.command("HSET", "job:periodic", "due", "1000", "acts", "1000")
@@ -169,10 +171,10 @@ func TestOutOfMemoryWhatAddsNothingPassesBesideWhatIsRefused(t *testing.T) {
 		require.NoError(t, err)
 		return fired.Verdict
 	}
-	require.Equal(t, store.FireStarted, fire(false))
+	require.Equal(t, verdicts.FireStarted, fire(false))
 	s.command("DEL", "starts:periodic") // or else it is told of the run again
-	require.Equal(t, store.FireSkipped, fire(false))
-	require.Equal(t, store.FireWaiting, fire(true))
+	require.Equal(t, verdicts.FireSkipped, fire(false))
+	require.Equal(t, verdicts.FireWaiting, fire(true))
 
 	reply, err := s.AcquireSemaphore(t.Context(), claiming("key", "waiter"))
 	require.NoError(t, err, "who waits keeps its place")
@@ -181,7 +183,7 @@ func TestOutOfMemoryWhatAddsNothingPassesBesideWhatIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrOutOfMemory, "a new place takes memory")
 	result, err := s.EnsureJob(t.Context(), periodic)
 	require.NoError(t, err, "a worker that starts declares what is declared already")
-	require.Equal(t, store.EnsureUnchanged, result)
+	require.Equal(t, verdicts.EnsureUnchanged, result)
 	require.NoError(t, write(2, store.Write{Op: store.WriteRemove, Data: []store.Datum{{Field: "a"}}}))
 	require.NoError(t, write(3, store.Write{Op: store.WriteDelete}))
 	require.NoError(t, s.OpenProducer(t.Context(), 0, "fresh"), "a process that only seals a run needs a stream")
@@ -189,5 +191,5 @@ func TestOutOfMemoryWhatAddsNothingPassesBesideWhatIsRefused(t *testing.T) {
 		Stream: "fresh", Number: 1, Holds: []store.HoldChange{{Run: run, Name: store.HoldOpen, Close: true}},
 	})
 	require.NoError(t, err)
-	require.Equal(t, store.StatusSucceeded, s.record(run).Status)
+	require.Equal(t, statuses.Succeeded, s.record(run).Status)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/store/storetest"
 )
 
@@ -151,5 +152,5 @@ func TestASentinelsMasterServes(t *testing.T) {
 	run := start(t, s, "job")
 	record, err := s.Run(t.Context(), run)
 	require.NoError(t, err)
-	require.Equal(t, store.StatusRunning, record.Status)
+	require.Equal(t, statuses.Running, record.Status)
 }

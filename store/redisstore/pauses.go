@@ -4,20 +4,22 @@ import (
 	"context"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/rules"
 )
 
 // Pause implements [store.Pauses].
 func (s *Store) Pause(ctx context.Context, partition int, p store.Pause) error {
-	line := store.NewAuditLine(ctx, store.ActionPause, store.RunID{}, p.Scope.String(), p.Reason)
+	line := rules.NewAuditLine(ctx, actions.Pause, store.RunID{}, p.Scope.String(), p.Reason)
 	return s.setPause(ctx, partition, p.Scope, true, format.PauseNote(&p), line)
 }
 
 // Resume implements [store.Pauses].
 func (s *Store) Resume(ctx context.Context, partition int, scope store.PauseScope) error {
-	line := store.NewAuditLine(ctx, store.ActionResume, store.RunID{}, scope.String(), "")
+	line := rules.NewAuditLine(ctx, actions.Resume, store.RunID{}, scope.String(), "")
 	return s.setPause(ctx, partition, scope, false, "", line)
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // settledRoute holds the outcomes of one run and route that have no effects but their counts.
@@ -33,7 +34,7 @@ func (r *settledRun) of(route *store.Route) *settledRoute {
 // isPlain reports whether an outcome only redeems its lease, counts as a success and adds to
 // counters.
 func (st *settlement) isPlain(o *store.Outcome) bool {
-	return o.Verdict == store.VerdictSuccess && o.Lease.Lane.Route.Counted() && !o.Task.Claimed && !o.Lease.Tallied &&
+	return o.Verdict == verdicts.Success && o.Lease.Lane.Route.Counted() && !o.Task.Claimed && !o.Lease.Tallied &&
 		len(o.Children)+len(o.Writes)+len(o.Staged)+len(o.Result) == 0
 }
 

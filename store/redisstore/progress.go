@@ -8,6 +8,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/rules"
 )
 
 // The field reporting of run:R has a line for each task that reports progress: "until session
@@ -19,7 +20,7 @@ import (
 func (ses *session) addReports(
 	c *script.Call, k *format.Keyspace, p *store.HeartbeatParams, numberOf func(store.RunID) int64, first int,
 ) map[int64]bool {
-	byRun := store.Reporting(
+	byRun := rules.Reporting(
 		slices.DeleteFunc(slices.Clone(p.Running), func(t store.RunningTask) bool { return numberOf(t.Run) == 0 }),
 	)
 	ses.mu.Lock()

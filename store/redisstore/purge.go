@@ -10,9 +10,11 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/rules"
 )
 
 // remains holds what a finished run left behind, without its summary and failures.
@@ -228,14 +230,14 @@ func (s *Store) DeleteRun(ctx context.Context, id store.RunID) error {
 	if !r.Status.Final() {
 		return store.ErrRunActive
 	}
-	lines := forgetLines{run: format.AuditLine(store.NewAuditLine(ctx, store.ActionDelete, id, "", ""))}
+	lines := forgetLines{run: format.AuditLine(rules.NewAuditLine(ctx, actions.Delete, id, "", ""))}
 	return s.forget(ctx, s.space(id.Job), format.RunID(id.Number), id.Job, false, lines)
 }
 
 // DeleteJob implements [store.Jobs].
 func (s *Store) DeleteJob(ctx context.Context, job string) error {
 	k := s.space(job)
-	line := format.AuditLine(store.NewAuditLine(ctx, store.ActionDelete, store.RunID{Job: job}, "", ""))
+	line := format.AuditLine(rules.NewAuditLine(ctx, actions.Delete, store.RunID{Job: job}, "", ""))
 	for {
 		runs, err := s.JobRuns(ctx, job)
 		if err != nil {

@@ -14,6 +14,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // litter stops a run that leaves something behind under every kind of key.
@@ -37,7 +39,7 @@ func leaves(s *scene, w *worker, job string, lanes int) store.RunID {
 	}
 	parent := w.fetchOne("parent")
 	require.NoError(s, w.stage(parent, "child", 0, itemOf("child", "child")))
-	o := outcomeOf(parent, store.VerdictSuccess)
+	o := outcomeOf(parent, verdicts.Success)
 	o.Staged = []store.Staged{{Route: routeOf("child"), Count: 1}}
 	w.settle(o)
 	return run
@@ -133,9 +135,9 @@ func endsByItself(t *testing.T, stages bool) (*scene, store.RunID) {
 		silent, parent := w.fetchOne("a"), w.fetchOne("a")
 		require.NoError(t, w.stage(silent, "child", 0, itemOf("child", "forgotten")))
 		require.NoError(t, w.stage(parent, "child", 0, itemOf("child", "child")))
-		o := outcomeOf(parent, store.VerdictSuccess)
+		o := outcomeOf(parent, verdicts.Success)
 		o.Staged = []store.Staged{{Route: routeOf("child"), Count: 1}}
-		w.settle(outcomeOf(silent, store.VerdictSuccess), o)
+		w.settle(outcomeOf(silent, verdicts.Success), o)
 		left, children = 5, 1
 	}
 	for _, lane := range []struct {
@@ -143,11 +145,11 @@ func endsByItself(t *testing.T, stages bool) (*scene, store.RunID) {
 		n    int
 	}{{"b", 7}, {"child", children}, {"a", left}} {
 		for range lane.n { // no fetch finds a lane empty
-			w.settle(outcomeOf(w.fetchOne(lane.kind), store.VerdictSuccess))
+			w.settle(outcomeOf(w.fetchOne(lane.kind), verdicts.Success))
 		}
 	}
 	_, err := s.tryEnqueueHolds(store.HoldChange{Run: run, Name: store.HoldOpen, Close: true})
 	require.NoError(t, err)
-	require.Equal(t, store.StatusSucceeded, s.record(run).Status)
+	require.Equal(t, statuses.Succeeded, s.record(run).Status)
 	return s, run
 }

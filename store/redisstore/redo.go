@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
@@ -91,7 +92,7 @@ func (b *batch) redone(run string, p *store.RedoParams, page []store.Failure) {
 		switch {
 		case !matches(f):
 			continue
-		case p.Action == store.RedoDiscard:
+		case p.Action == actions.RedoDiscard:
 			failures.Int64(f.Place).Add("0", "", "0", "")
 			n++
 			continue

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/damage"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 )
 
@@ -108,7 +109,7 @@ func TestRepairOnACluster(t *testing.T) {
 
 // tryOnEachMaster damages all partitions before the first is repaired: so what a repair does
 // elsewhere shows, be it good or bad.
-func (d damage) tryOnEachMaster(t *testing.T, cluster *redistest.Cluster) {
+func (d breakage) tryOnEachMaster(t *testing.T, cluster *redistest.Cluster) {
 	w := newWard(t, cluster, d.begin)
 	for _, p := range w.patients {
 		p.requireHealthy()
@@ -125,13 +126,13 @@ func (d damage) tryOnEachMaster(t *testing.T, cluster *redistest.Cluster) {
 }
 
 // everything is damaged in ways that keep all scripts of a repair busy.
-var everything = damage{
+var everything = breakage{
 	hit: all(
 		hit("SET", "ring:q/set/k", "x"), hit("ZREM", "leases", "w"), hit("DEL", "job:JOB"),
 		hit("HSET", "run:RUN", "total", "2"), hit("LSET", "W:RUN/q/set/k", "1", "garbage"),
 		hit("HSET", "stage:RUN", "pgone.1.0/q/set/j", "1"), hit("RPUSH", "S:RUN/pgone.1.0/q/set/j", "child"),
 	),
-	kinds: kinds(record, session, record, record, orphan, counts, index, store.DamageTask),
+	kinds: kinds(record, session, record, record, orphan, counts, index, damage.Task),
 	want:  three(1), status: status(1),
 }
 

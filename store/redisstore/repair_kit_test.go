@@ -11,20 +11,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/damage"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
-// damage is one way to break what is stored, and what a repair makes of it.
-type damage struct {
+// breakage is one way to break what is stored, and what a repair makes of it.
+type breakage struct {
 	name string
 	// begin makes the run that is damaged, healthy. Defaults to two tasks that wait and one that is
 	// held.
 	begin func(p *patient)
 	hit   func(p *patient)
 	// kinds are what a repair finds, in any order.
-	kinds []store.DamageType
+	kinds []damage.Type
 	// want are the counts once everything is worked off, and status the run's; "" if it is gone.
 	want   store.Counts
-	status store.Status
+	status statuses.Status
 }
 
 // patient is a run that is damaged and repaired.
@@ -131,7 +134,7 @@ func (p *patient) repair(opts store.RepairParams) []store.Damage {
 	return report.Damage
 }
 
-func kindsOf(found []store.Damage) (kinds []store.DamageType) {
+func kindsOf(found []store.Damage) (kinds []damage.Type) {
 	for _, d := range found {
 		kinds = append(kinds, d.Type)
 	}
@@ -148,7 +151,7 @@ func (p *patient) requireHealthy() {
 
 // requireMended lets a dry run find the damage, repairs it, and requires that nothing is left of
 // it.
-func (p *patient) requireMended(kinds []store.DamageType) {
+func (p *patient) requireMended(kinds []damage.Type) {
 	p.Helper()
 	before := p.dump()
 	dry := p.repair(store.RepairParams{DryRun: true})
@@ -158,7 +161,7 @@ func (p *patient) requireMended(kinds []store.DamageType) {
 }
 
 // requireMendedAs repairs what a dry run has found.
-func (p *patient) requireMendedAs(dry []store.Damage, kinds []store.DamageType) {
+func (p *patient) requireMendedAs(dry []store.Damage, kinds []damage.Type) {
 	p.Helper()
 	for _, d := range dry {
 		require.False(p, d.Mended, "%v", d)
@@ -187,7 +190,7 @@ func (p *patient) workOff() store.RunRecord {
 	if len(p.held) > 0 {
 		var outcomes []store.Outcome
 		for _, d := range p.held {
-			outcomes = append(outcomes, outcomeOf(d, store.VerdictSuccess))
+			outcomes = append(outcomes, outcomeOf(d, verdicts.Success))
 		}
 		_, err := p.Settle(p.Context(), store.SettleParams{Session: p.worker.id, Number: p.worker.settled + 1, Outcomes: outcomes})
 		if err != nil {
@@ -196,7 +199,7 @@ func (p *patient) workOff() store.RunRecord {
 	}
 	_, err := p.tryEnqueueHolds(store.HoldChange{Run: p.run, Name: store.HoldOpen, Close: true})
 	require.NoError(p, err)
-	verdicts := map[string]store.Verdict{store.KindPreJob: store.VerdictBegin, store.KindPostJob: store.VerdictHookDone}
+	byKind := map[string]verdicts.Verdict{store.KindPreJob: verdicts.Begin, store.KindPostJob: verdicts.HookDone}
 	other := p.scene.worker("other")
 	for range 20 {
 		p.sweep()
@@ -204,9 +207,9 @@ func (p *patient) workOff() store.RunRecord {
 		require.NoError(p, err)
 		var outcomes []store.Outcome
 		for _, d := range other.fetchRecovered(100, "k", "j", store.KindPreJob, store.KindPostJob) {
-			verdict, hook := verdicts[d.Lease.Lane.Route.Kind]
+			verdict, hook := byKind[d.Lease.Lane.Route.Kind]
 			if !hook {
-				verdict = store.VerdictSuccess
+				verdict = verdicts.Success
 			}
 			outcomes = append(outcomes, outcomeOf(d, verdict))
 		}
@@ -226,7 +229,7 @@ func (s *scene) tryEnqueueHolds(changes ...store.HoldChange) (store.EnqueueReply
 	return s.Enqueue(s.Context(), store.EnqueueParams{Partition: s.partition, Stream: "producer", Number: s.enqueued, Holds: changes})
 }
 
-func (d damage) try(t *testing.T) {
+func (d breakage) try(t *testing.T) {
 	p := newPatient(newScene(t), "job", d.begin)
 	p.requireHealthy()
 	d.hit(p)
@@ -235,7 +238,7 @@ func (d damage) try(t *testing.T) {
 }
 
 // requireRecovered goes on with the run to its end, and removes everything.
-func (p *patient) requireRecovered(d damage) {
+func (p *patient) requireRecovered(d breakage) {
 	p.Helper()
 	if d.status == "" {
 		_, err := p.Run(p.Context(), p.run)

@@ -8,33 +8,36 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/damage"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 const (
-	record  = store.DamageRecord
-	counts  = store.DamageCounts
-	index   = store.DamageIndex
-	session = store.DamageSession
-	orphan  = store.DamageOrphan
+	record  = damage.Record
+	counts  = damage.Counts
+	index   = damage.Index
+	session = damage.Session
+	orphan  = damage.Orphan
 )
 
 // kinds makes the table below read well.
-func kinds(k ...store.DamageType) []store.DamageType { return k }
+func kinds(k ...damage.Type) []damage.Type { return k }
 
 // three succeed, and that many of them have failed instead.
 func three(failed int64) store.Counts {
 	return store.Counts{Total: 3, Succeeded: 3 - failed, Failed: failed}
 }
 
-func status(failed int64) store.Status {
+func status(failed int64) statuses.Status {
 	if failed > 0 {
-		return store.StatusFailed
+		return statuses.Failed
 	}
-	return store.StatusSucceeded
+	return statuses.Succeeded
 }
 
 // damages go through the table of keys: what may be wrong with each.
-var damages = []damage{
+var damages = []breakage{
 	// run:R
 	{name: "pending is too high", hit: hit("HSET", "run:RUN", "pending", "7"), kinds: kinds(counts), want: three(0), status: status(0)},
 	{name: "running is too low", hit: hit("HSET", "run:RUN", "running", "0"), kinds: kinds(counts), want: three(0), status: status(0)},
@@ -71,7 +74,7 @@ var damages = []damage{
 		status: status(0),
 	},
 	{name: "the state cannot be read", hit: hit("HSET", "run:RUN", "state", "odd"), kinds: kinds(record, record, counts),
-		want: store.Counts{Total: 3, Succeeded: 1, Cancelled: 2}, status: store.StatusStopped},
+		want: store.Counts{Total: 3, Succeeded: 1, Cancelled: 2}, status: statuses.Stopped},
 	{name: "the record is gone", hit: hit("DEL", "run:RUN"), kinds: kinds(record, index, orphan, orphan, orphan, orphan)},
 	{name: "the record was overwritten", hit: hit("SET", "run:RUN", "garbage"), kinds: kinds(record, record, index, orphan, orphan, orphan, orphan)},
 	// W, U, D, M, S
@@ -93,7 +96,7 @@ var damages = []damage{
 	{
 		name:   "a waiting task cannot be decoded",
 		hit:    hit("LSET", "W:RUN/q/set/k", "1", "garbage"),
-		kinds:  kinds(store.DamageTask),
+		kinds:  kinds(damage.Task),
 		want:   three(1),
 		status: status(1),
 	},
@@ -103,7 +106,7 @@ var damages = []damage{
 			hit("ZADD", "D:RUN/q/set/k", "9e12", "garbage"), hit("ZADD", "due", "9e12", "RUN/q/set/k"),
 			hit("HINCRBY", "run:RUN", "delayed", "1"), hit("HINCRBY", "run:RUN", "total", "1"),
 		),
-		kinds:  kinds(store.DamageTask),
+		kinds:  kinds(damage.Task),
 		want:   store.Counts{Total: 4, Succeeded: 3, Failed: 1},
 		status: status(1),
 	},
@@ -119,7 +122,7 @@ var damages = []damage{
 		name:   "the list of a marker is gone",
 		begin:  stagedBegin,
 		hit:    hit("DEL", "S:RUN/pw.1.0/q/set/j"),
-		kinds:  kinds(counts, store.DamageState),
+		kinds:  kinds(counts, damage.State),
 		want:   store.Counts{Total: 301, Succeeded: 1, Failed: 300},
 		status: status(1),
 	},
@@ -313,7 +316,7 @@ var damages = []damage{
 		name:   "the post-job hook is gone",
 		begin:  finishingBegin,
 		hit:    hit("DEL", "W:RUN/q/set/@post"),
-		kinds:  kinds(store.DamageHook),
+		kinds:  kinds(damage.Hook),
 		want:   store.Counts{Total: 1, Succeeded: 1},
 		status: status(0),
 	},
@@ -321,7 +324,7 @@ var damages = []damage{
 		name:   "the post-job hook cannot be decoded",
 		begin:  finishingBegin,
 		hit:    hit("LSET", "W:RUN/q/set/@post", "0", "garbage"),
-		kinds:  kinds(store.DamageTask),
+		kinds:  kinds(damage.Task),
 		want:   store.Counts{Total: 1, Succeeded: 1},
 		status: status(0),
 	},
@@ -329,9 +332,9 @@ var damages = []damage{
 		name:   "the pre-job hook is gone",
 		begin:  startingBegin,
 		hit:    hit("DEL", "W:RUN/q/set/@pre"),
-		kinds:  kinds(store.DamageHook),
+		kinds:  kinds(damage.Hook),
 		want:   store.Counts{Total: 1, Cancelled: 1},
-		status: store.StatusFailed,
+		status: statuses.Failed,
 	},
 	{
 		name:   "the final status is gone",
@@ -386,9 +389,9 @@ var damages = []damage{
 		name:   "a drained stopping run has not ended",
 		begin:  stoppingBegin,
 		hit:    hit("DEL", "L:w"),
-		kinds:  kinds(counts, store.DamageState),
+		kinds:  kinds(counts, damage.State),
 		want:   store.Counts{Total: 3, Cancelled: 3},
-		status: store.StatusStopped,
+		status: statuses.Stopped,
 	},
 }
 
@@ -398,7 +401,7 @@ func stagedBegin(p *patient) {
 	d := p.worker.fetchOne("k")
 	require.NoError(p, p.worker.stage(d, "j", 0, items("j", 256)...))
 	require.NoError(p, p.worker.stage(d, "j", 256, items("j", 44)...))
-	o := outcomeOf(d, store.VerdictSuccess)
+	o := outcomeOf(d, verdicts.Success)
 	o.Staged = []store.Staged{{Route: routeOf("j"), Count: 300}}
 	p.worker.settle(o)
 	require.EqualValues(p, 300, p.record(p.run).Counts.Pending)
@@ -407,7 +410,7 @@ func stagedBegin(p *patient) {
 func periodicBegin(p *patient) {
 	_, err := p.EnsureJob(
 		p.Context(),
-		store.EnsureParams{Job: p.job, Type: store.JobPeriodic, Definition: []byte("{}"), Revision: 1, Schedule: []byte("{}")},
+		store.EnsureParams{Job: p.job, Type: statuses.JobPeriodic, Definition: []byte("{}"), Revision: 1, Schedule: []byte("{}")},
 	)
 	require.NoError(p, err)
 	p.someTasksOf(store.StartParams{Job: p.job, Declared: true})
@@ -457,14 +460,14 @@ func keptBegin(p *patient) {
 	item := itemOf("k", "mine")
 	item.Task.Claimed, item.Task.Keep = true, time.Hour
 	p.enqueue(p.run, item)
-	p.worker.settle(outcomeOf(p.worker.fetchOne("k"), store.VerdictSuccess))
+	p.worker.settle(outcomeOf(p.worker.fetchOne("k"), verdicts.Success))
 }
 
 func finishingBegin(p *patient) {
 	root, post := itemOf("k", "root"), itemOf(store.KindPostJob, "post")
 	p.run = p.begin(store.StartParams{Job: p.job, Root: &root, PostJob: &post})
-	p.worker.settle(outcomeOf(p.worker.fetchOne("k"), store.VerdictSuccess))
-	require.Equal(p, store.StatusFinishing, p.record(p.run).Status)
+	p.worker.settle(outcomeOf(p.worker.fetchOne("k"), verdicts.Success))
+	require.Equal(p, statuses.Finishing, p.record(p.run).Status)
 }
 
 func startingBegin(p *patient) {
@@ -476,19 +479,19 @@ func finishedBegin(p *patient) {
 	root := itemOf("k", "root")
 	p.run = p.begin(store.StartParams{Job: p.job, Root: &root})
 	p.command("HSET", "run:"+strconv.FormatInt(p.run.Number, 10), "litter", "1") // or its settlement would leave nothing
-	p.worker.settle(outcomeOf(p.worker.fetchOne("k"), store.VerdictSuccess))
+	p.worker.settle(outcomeOf(p.worker.fetchOne("k"), verdicts.Success))
 }
 
 func failedBegin(p *patient) {
 	root := itemOf("k", "root")
 	p.run = p.begin(store.StartParams{Job: p.job, Root: &root})
-	p.worker.settle(outcomeOf(p.worker.fetchOne("k"), store.VerdictFail))
+	p.worker.settle(outcomeOf(p.worker.fetchOne("k"), verdicts.Fail))
 }
 
 func stoppingBegin(p *patient) {
 	p.someTasks()
 	require.NoError(p, p.StopRun(p.Context(), store.StopParams{Run: p.run}))
-	require.Equal(p, store.StatusStopping, p.record(p.run).Status)
+	require.Equal(p, statuses.Stopping, p.record(p.run).Status)
 }
 
 func TestRepairMendsWhateverIsBroken(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // without returns what a list has that another has not.
@@ -64,7 +65,7 @@ func TestAForgottenQueueGoesOnWhereItWas(t *testing.T) {
 	s.enqueue(old, items("k", 100)...)
 	for range 10 {
 		for _, d := range w.fetch(10, "k") {
-			w.settle(outcomeOf(d, store.VerdictSuccess))
+			w.settle(outcomeOf(d, verdicts.Success))
 		}
 	}
 	require.EqualValues(t, 100, s.record(old).Counts.Succeeded)
@@ -98,7 +99,7 @@ func TestQueuesInUseKeepTheirClocks(t *testing.T) {
 	w := s.worker("w")
 	for range 2 {
 		for _, d := range w.fetch(20, "k") {
-			w.settle(outcomeOf(d, store.VerdictSuccess))
+			w.settle(outcomeOf(d, verdicts.Success))
 		}
 	}
 	require.InDelta(t, 20, s.record(first).Counts.Succeeded, 10, "each has a share")

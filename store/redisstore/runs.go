@@ -5,8 +5,10 @@ import (
 	"fmt"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/rules"
 )
 
 // Run implements [store.Runs].
@@ -30,7 +32,7 @@ func (s *Store) StopRun(ctx context.Context, p store.StopParams) error {
 	}
 	c := script.NewCall(k.Run(id), k.Hist, k.Trash, k.Index, k.Due, k.Audit)
 	c.Add(k.Channel, id).Flag(p.Graceful).Add(p.Reason).Flag(false)
-	c.Add(format.AuditLine(store.NewAuditLine(ctx, store.ActionStop, p.Run, "", p.Reason)))
+	c.Add(format.AuditLine(rules.NewAuditLine(ctx, actions.Stop, p.Run, "", p.Reason)))
 	word, _, err := s.server.Word(ctx, script.StopRun, c)
 	return runWord(script.StopRun, word, err)
 }
@@ -106,7 +108,7 @@ func (s *Store) SetRunPaused(ctx context.Context, run store.RunID, paused bool) 
 		return err
 	}
 	k, id := s.space(run.Job), format.RunID(run.Number)
-	line := format.AuditLine(store.NewAuditLine(ctx, store.PauseAction(paused), run, "", ""))
+	line := format.AuditLine(rules.NewAuditLine(ctx, actions.PauseOrResume(paused), run, "", ""))
 	for range hintTries {
 		c := script.NewCall(k.Run(id), k.Clock, k.Lanes(id), k.Routes, k.Index).Add(k.Channel, id).Flag(paused).Add(line)
 		var routes []string

@@ -9,6 +9,9 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/signals"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // When the server's clock was put back and the job was enabled again, it is due once more at a time
@@ -17,7 +20,7 @@ func TestADueTimeThatComesAgainGivesWayToTheNext(t *testing.T) {
 	s := newScene(t)
 	_, err := s.EnsureJob(
 		t.Context(),
-		store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("1"), Schedule: []byte("1"), DueNow: true},
+		store.EnsureParams{Job: "nightly", Type: statuses.JobPeriodic, Definition: []byte("1"), Schedule: []byte("1"), DueNow: true},
 	)
 	require.NoError(t, err)
 	rec, err := s.Store.Job(t.Context(), "nightly")
@@ -28,7 +31,7 @@ func TestADueTimeThatComesAgainGivesWayToTheNext(t *testing.T) {
 	}
 	first, err := s.FireRun(t.Context(), p)
 	require.NoError(t, err)
-	require.Equal(t, store.FireStarted, first.Verdict)
+	require.Equal(t, verdicts.FireStarted, first.Verdict)
 	due := rec.Due.UnixMilli()
 	s.command("HSET", "job:nightly", "due", strconv.FormatInt(due, 10), "acts", strconv.FormatInt(due, 10))
 
@@ -36,12 +39,12 @@ func TestADueTimeThatComesAgainGivesWayToTheNext(t *testing.T) {
 	heard := s.listen()
 	again, err := s.FireRun(t.Context(), p)
 	require.NoError(t, err)
-	require.Equal(t, store.FireStarted, again.Verdict)
+	require.Equal(t, verdicts.FireStarted, again.Verdict)
 	require.Equal(t, first.Run, again.Run)
 	rec, err = s.Store.Job(t.Context(), "nightly")
 	require.NoError(t, err)
 	require.True(t, rec.Due.Equal(p.Next[0]))
-	heard(store.Signal{Type: store.SignalDue})
+	heard(store.Signal{Type: signals.Due})
 	numbers, err := s.JobRuns(t.Context(), "nightly")
 	require.NoError(t, err)
 	require.Len(t, numbers, 1)
@@ -53,7 +56,7 @@ func TestPostponingDropsWhatHasNoScheduleInForce(t *testing.T) {
 	s.command("ZADD", "due", "1000", "j:ghost")
 	err := s.PostponeJob(t.Context(), store.PostponeParams{Job: "ghost", Problem: "gone"})
 	require.ErrorIs(t, err, store.ErrJobNotFound)
-	_, err = s.EnsureJob(t.Context(), store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("1")})
+	_, err = s.EnsureJob(t.Context(), store.EnsureParams{Job: "nightly", Type: statuses.JobPeriodic, Definition: []byte("1")})
 	require.NoError(t, err)
 	require.NoError(t, s.SetJobDisabled(t.Context(), "nightly", true))
 	s.command("ZADD", "due", "1000", "j:nightly")

@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/taskid"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // among are how many tasks wait among which one is sought, and one in how many has 1 MiB.
@@ -107,7 +108,7 @@ func TestOneTaskAmongManyIsFoundInFewCalls(t *testing.T) {
 	begun := time.Now()
 	reply, err := s.ChangeTask(t.Context(), store.ChangeTaskParams{Run: s.run, ID: s.ids[count/3], Cancel: true})
 	require.NoError(t, err)
-	require.Equal(t, store.ChangeCancelled, reply.Change, "in the first call")
+	require.Equal(t, verdicts.ChangeCancelled, reply.Change, "in the first call")
 	fmt.Fprintf(&table, "%-16s %38d µs\n", "cancelled", time.Since(begun).Microseconds())
 	slow, err := s.client.Do(t.Context(), s.client.B().SlowlogLen().Build()).AsInt64()
 	require.NoError(t, err)

@@ -11,8 +11,10 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/rules"
 )
 
 // Modes of leases and waiters as they are stored.
@@ -98,7 +100,7 @@ func (s *Store) ReleaseSemaphore(ctx context.Context, key, token string) error {
 // ForceReleaseSemaphore implements [store.Semaphores].
 func (s *Store) ForceReleaseSemaphore(ctx context.Context, key string, first, last int64) (int, error) {
 	k := s.space(key)
-	line := store.NewAuditLine(ctx, store.ActionEnd, store.RunID{}, key, "")
+	line := rules.NewAuditLine(ctx, actions.End, store.RunID{}, key, "")
 	c := semaphoreCall(k, key).Add(k.Channel, key).Int64(first).Int64(last).Add(format.AuditLine(line))
 	c.Key(k.Listed)
 	c.Key(k.Audit)

@@ -12,6 +12,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 func isNil(err error) bool { return rueidis.IsRedisNil(err) }
@@ -105,7 +107,7 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 	for i, r := range p.Runs {
 		reply.Runs = append(reply.Runs, store.RunSignal{
 			Run:        r,
-			Status:     store.Status(script.Text(rest[7+4*i])),
+			Status:     statuses.Status(script.Text(rest[7+4*i])),
 			Graceful:   script.Text(rest[8+4*i]) == "1",
 			Configured: script.Integer(rest[9+4*i]),
 			Overdue:    script.Text(rest[10+4*i]) != "",
@@ -139,7 +141,7 @@ func (s *Store) cancelled(
 func (s *Store) SetWorkerStatus(ctx context.Context, p store.WorkerStatusParams) error {
 	k := s.spaces[p.Session.Partition]
 	action, subject := p.Audited()
-	line := store.NewAuditLine(ctx, action, store.RunID{}, subject, "")
+	line := rules.NewAuditLine(ctx, action, store.RunID{}, subject, "")
 	c := script.NewCall(k.Session(p.Session.ID), k.Audit)
 	c.Add(p.Session.ID, format.WorkerStatus(p.Status), format.AuditLine(line), k.Channel)
 	word, _, err := s.server.Word(ctx, script.SetWorkerStatus, c)

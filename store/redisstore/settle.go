@@ -11,6 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // Settle implements [store.Sessions].
@@ -102,7 +104,7 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 		case st.isPlain(o):
 			some := last.of(&o.Lease.Lane.Route)
 			some.plain = append(some.plain, i)
-		case o.Verdict == store.VerdictRelease:
+		case o.Verdict == verdicts.Release:
 			// Each task is put at the front, so the last one is packed first.
 			last.released = append([]int{i}, last.released...)
 		default:
@@ -169,7 +171,7 @@ func (st *settlement) rings(r *settledRun) {
 	for _, list := range [][]int{r.specials, r.released} {
 		for _, i := range list {
 			o := &st.params.Outcomes[i]
-			lets = lets || o.Lease.Tallied || o.Verdict == store.VerdictBegin
+			lets = lets || o.Lease.Tallied || o.Verdict == verdicts.Begin
 			if o.Lease.Tallied {
 				lanes = append(lanes, format.RouteName(o.Lease.Lane.Route))
 			}
@@ -201,7 +203,7 @@ func (st *settlement) special(r *settledRun, o *store.Outcome) {
 	c := st.Call
 	run, verdict := format.RunID(r.id.Number), o.Verdict
 	letter := verdictLetters[verdict]
-	if verdict == store.VerdictSuccess && len(o.Writes) > 0 {
+	if verdict == verdicts.Success && len(o.Writes) > 0 {
 		letter = "W"
 	}
 	c.Add(letter, st.leaseField(&o.Lease))
@@ -219,7 +221,7 @@ func (st *settlement) special(r *settledRun, o *store.Outcome) {
 	}
 
 	switch verdict {
-	case store.VerdictSuccess:
+	case verdicts.Success:
 		c.Add(encodeCounters(o.Counters))
 		st.result(run, o)
 		groups := st.group(len(o.Children), func(i int) (int64, *store.Item) { return r.id.Number, &o.Children[i] })
@@ -227,19 +229,19 @@ func (st *settlement) special(r *settledRun, o *store.Outcome) {
 		for _, g := range groups {
 			st.addGroup(g)
 		}
-	case store.VerdictFail:
+	case verdicts.Fail:
 		c.Add(format.EncodeFailure(o, st.params.Worker), o.Error)
-	case store.VerdictRetry, store.VerdictSnooze, store.VerdictRelease:
+	case verdicts.Retry, verdicts.Snooze, verdicts.Release:
 		st.waitsAgain(run, o)
-	case store.VerdictStopRun:
+	case verdicts.StopRun:
 		c.Add(o.Error)
-	case store.VerdictBegin:
+	case verdicts.Begin:
 		st.begins(r, run)
-	case store.VerdictSkip:
-		c.Add(string(store.StatusSkipped), o.Error)
-	case store.VerdictAbort:
-		c.Add(string(store.StatusFailed), o.Error)
-	case store.VerdictHookDone:
+	case verdicts.Skip:
+		c.Add(string(statuses.Skipped), o.Error)
+	case verdicts.Abort:
+		c.Add(string(statuses.Failed), o.Error)
+	case verdicts.HookDone:
 		c.Add(o.Error, string(o.Result))
 	}
 	c.Set(length, len(c.Args)-length-1)
@@ -263,15 +265,15 @@ func (st *settlement) waitsAgain(run string, o *store.Outcome) {
 	lane := st.lane(run, name)
 	c.Int(lane).Add(name, route.Queue).Flag(route.Counted())
 	switch {
-	case o.Verdict != store.VerdictRelease:
-		c.Flag(o.Verdict == store.VerdictRetry).Int64(format.CeilMillis(o.Delay)).Add(o.Error)
+	case o.Verdict != verdicts.Release:
+		c.Flag(o.Verdict == verdicts.Retry).Int64(format.CeilMillis(o.Delay)).Add(o.Error)
 	case o.Task.Recovered:
 		c.Int(c.Key(st.space.Recovered(format.LaneName(run, name))))
 	default:
 		c.Int(lane)
 	}
 	task := o.Task
-	if o.Verdict != store.VerdictRelease {
+	if o.Verdict != verdicts.Release {
 		task.Recovered, task.Ready = false, st.now.Add(o.Delay)
 	}
 	c.Add(string(format.AppendTask(nil, &task)))

@@ -10,13 +10,15 @@ import (
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 func TestTooManyChildrenAreRefusedAndNothingIsWritten(t *testing.T) {
 	s := newScene(t)
 	run := start(t, s, "job")
 	w := s.worker("w")
-	parent := outcomeOf(w.fetchOne("k"), store.VerdictSuccess)
+	parent := outcomeOf(w.fetchOne("k"), verdicts.Success)
 	parent.Children = items("child", bounds.MaxBatch+1)
 	var bad *store.FieldError
 	require.ErrorAs(t, w.trySettle(parent), &bad)
@@ -42,13 +44,13 @@ func TestStagedDuplicatesLetTheRunEnd(t *testing.T) {
 	for i := range chunks {
 		require.NoError(t, w.stage(d, "child", i*bounds.MaxBatch, chunk...))
 	}
-	parent := outcomeOf(d, store.VerdictSuccess)
+	parent := outcomeOf(d, verdicts.Success)
 	parent.Staged = []store.Staged{{Route: routeOf("child"), Count: chunks * bounds.MaxBatch}}
 	w.settle(parent)
-	w.settle(outcomeOf(w.fetchOne("child"), store.VerdictSuccess))
+	w.settle(outcomeOf(w.fetchOne("child"), verdicts.Success))
 	require.Empty(t, w.fetch(10, "child"), "all others are duplicates")
 	record := s.record(run)
-	require.Equal(t, store.StatusSucceeded, record.Status)
+	require.Equal(t, statuses.Succeeded, record.Status)
 	require.Equal(t, store.Counts{Total: 2, Succeeded: 2}, record.Counts)
 	require.Equal(t, int64(chunks*bounds.MaxBatch-1), record.Duplicate)
 }
@@ -63,7 +65,7 @@ func TestARecoveredThatIsReleasedIsStillRunAlone(t *testing.T) {
 		w := s.worker(name)
 		d := w.fetchRecovered(3, "k")
 		require.Len(t, d, 1)
-		w.settle(outcomeOf(d[0], store.VerdictRelease))
+		w.settle(outcomeOf(d[0], verdicts.Release))
 	}
 	require.Empty(t, s.worker("fourth").fetch(3, "k"), "who runs a recovered task gets no other")
 	last := s.worker("last")
@@ -80,9 +82,9 @@ func TestAPreJobHookCancelledByAStopCountsAsNoTask(t *testing.T) {
 	run := s.begin(store.StartParams{Job: "job", Root: &root, PreJob: &pre})
 	hook := w.fetchOne(store.KindPreJob)
 	require.NoError(t, s.StopRun(t.Context(), store.StopParams{Run: run}))
-	w.settle(outcomeOf(hook, store.VerdictCancel))
+	w.settle(outcomeOf(hook, verdicts.Cancel))
 	require.Equal(t, store.Counts{Total: 1, Cancelled: 1}, s.record(run).Counts)
-	require.Equal(t, store.StatusStopped, s.record(run).Status)
+	require.Equal(t, statuses.Stopped, s.record(run).Status)
 }
 
 func TestAPostJobHookCancelledByAStopCountsAsNoTask(t *testing.T) {
@@ -90,12 +92,12 @@ func TestAPostJobHookCancelledByAStopCountsAsNoTask(t *testing.T) {
 	w := s.worker("w")
 	root, post := itemOf("k", "root"), itemOf(store.KindPostJob, "post")
 	run := s.begin(store.StartParams{Job: "job", Root: &root, PostJob: &post})
-	w.settle(outcomeOf(w.fetchOne("k"), store.VerdictSuccess))
+	w.settle(outcomeOf(w.fetchOne("k"), verdicts.Success))
 	hook := w.fetchOne(store.KindPostJob)
 	require.NoError(t, s.StopRun(t.Context(), store.StopParams{Run: run}))
-	w.settle(outcomeOf(hook, store.VerdictCancel))
+	w.settle(outcomeOf(hook, verdicts.Cancel))
 	require.Equal(t, store.Counts{Total: 1, Succeeded: 1}, s.record(run).Counts)
-	require.Equal(t, store.StatusSucceeded, s.record(run).Status)
+	require.Equal(t, statuses.Succeeded, s.record(run).Status)
 }
 
 func TestAHookSettledLikeATaskIsNeverCounted(t *testing.T) {
@@ -103,7 +105,7 @@ func TestAHookSettledLikeATaskIsNeverCounted(t *testing.T) {
 	w := s.worker("w")
 	root, pre := itemOf("k", "root"), itemOf(store.KindPreJob, "pre")
 	run := s.begin(store.StartParams{Job: "job", Root: &root, PreJob: &pre})
-	w.settle(outcomeOf(w.fetchOne(store.KindPreJob), store.VerdictSuccess))
+	w.settle(outcomeOf(w.fetchOne(store.KindPreJob), verdicts.Success))
 	require.Equal(t, store.Counts{Total: 1, Pending: 1}, s.record(run).Counts)
 	w.fetchOne("k")
 }
@@ -116,11 +118,11 @@ func TestWhatWasStagedWithoutAnAnswerVanishesWithItsAttempt(t *testing.T) {
 	staged := []store.Staged{{Route: routeOf("child"), Count: 0}}
 	known := w.fetchOne("k") // the first use of a script takes two commands
 	require.NoError(t, w.stage(known, "child", 0, itemOf("child", "known")))
-	o := outcomeOf(known, store.VerdictFail)
+	o := outcomeOf(known, verdicts.Fail)
 	o.Staged = staged
 	w.settle(o)
 
-	for _, verdict := range []store.Verdict{store.VerdictFail, store.VerdictRetry} {
+	for _, verdict := range []verdicts.Verdict{verdicts.Fail, verdicts.Retry} {
 		d := w.fetchOne("k")
 		proxy.Inject(redistest.Fault{Kind: redistest.Swallow, Match: redistest.Named("EVALSHA"), Nth: 1})
 		require.ErrorIs(t, w.stage(d, "child", 0, itemOf("child", "unanswered")), store.ErrUnavailable)
@@ -160,7 +162,7 @@ func TestAParentWhoseStagedChildrenAreGoneIsRefused(t *testing.T) {
 			for i, d := range []store.Delivery{hurt, sound} {
 				require.NoError(t, w.stage(d, "child", 0, items("child", 256)...))
 				require.NoError(t, w.stage(d, "child", 256, itemOf("child", "last")))
-				outcomes[i] = outcomeOf(d, store.VerdictSuccess)
+				outcomes[i] = outcomeOf(d, verdicts.Success)
 				outcomes[i].Staged = []store.Staged{{Route: routeOf("child"), Count: 257}}
 			}
 			hit(s, fmt.Sprintf("S:%d/pw.%d.%d/q/set/child", run.Number, hurt.Lease.Fetch, hurt.Lease.Index))
@@ -169,7 +171,7 @@ func TestAParentWhoseStagedChildrenAreGoneIsRefused(t *testing.T) {
 			require.ErrorIs(t, reply.Refused[0].Err, store.ErrChildrenLost)
 			require.Equal(t, store.Counts{Total: 259, Pending: 257, Running: 1, Succeeded: 1}, s.record(run).Counts)
 
-			outcomes[0].Verdict = store.VerdictSnooze
+			outcomes[0].Verdict = verdicts.Snooze
 			require.Empty(t, replyTo(w, outcomes[0]).Refused)
 			require.Equal(t, store.Counts{Total: 259, Pending: 258, Succeeded: 1}, s.record(run).Counts)
 			require.Equal(t, "0", w.fetchOne("k").Task.ID)
@@ -197,9 +199,9 @@ func TestARunThatIsGoneTakesNoStagedChildrenOfAnother(t *testing.T) {
 	s.command("DEL", fmt.Sprintf("run:%d", gone.Number))
 	require.ErrorIs(t, w.stage(lost, "child", 0, itemOf("child", "x")), store.ErrLeaseLost)
 	require.NoError(t, w.stage(parent, "child", 256, itemOf("child", "last")))
-	o := outcomeOf(parent, store.VerdictSuccess)
+	o := outcomeOf(parent, verdicts.Success)
 	o.Staged = []store.Staged{{Route: routeOf("child"), Count: 257}}
-	reply := replyTo(w, o, outcomeOf(lost, store.VerdictRelease))
+	reply := replyTo(w, o, outcomeOf(lost, verdicts.Release))
 	require.Empty(t, reply.Refused)
 	require.Equal(t, []int{1}, reply.Lost)
 	require.Equal(t, store.Counts{Total: 258, Pending: 257, Succeeded: 1}, s.record(run).Counts)
@@ -224,7 +226,7 @@ func TestChildrenThatAreGoneHideNobody(t *testing.T) {
 						}
 					}
 					require.NoError(t, w.stage(d, "child", 0, children...))
-					o := outcomeOf(d, store.VerdictSuccess)
+					o := outcomeOf(d, verdicts.Success)
 					o.Staged = []store.Staged{{Route: routeOf("child"), Count: 3}}
 					w.settle(o)
 					if i == 0 {
@@ -237,7 +239,7 @@ func TestChildrenThatAreGoneHideNobody(t *testing.T) {
 					_, err := s.Promote(t.Context(), 0)
 					require.NoError(t, err)
 					for _, d := range w.fetch(10, "child") {
-						w.settle(outcomeOf(d, store.VerdictSuccess))
+						w.settle(outcomeOf(d, verdicts.Success))
 						got++
 					}
 					return got == 3
@@ -246,7 +248,7 @@ func TestChildrenThatAreGoneHideNobody(t *testing.T) {
 				require.NoError(t, err)
 				record := s.record(run)
 				require.Equal(t, store.Counts{Total: 8, Succeeded: 5, Failed: 3}, record.Counts)
-				require.Equal(t, store.StatusFailed, record.Status)
+				require.Equal(t, statuses.Failed, record.Status)
 			})
 		}
 	}

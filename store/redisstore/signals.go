@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/prompt"
+	"github.com/rollcall-go/rollcall/store/signals"
 )
 
 // Subscribe implements [store.Signals] with one pub/sub connection for all calls. Messages that are
@@ -75,7 +76,7 @@ func (s *Store) receiveOnce(ctx context.Context, connection int) error {
 	broken := conn.SetPubSubHooks(rueidis.PubSubHooks{
 		OnSubscription: func(sub rueidis.PubSubSubscription) {
 			if p, ok := partitions[sub.Channel]; ok && sub.Kind == "subscribe" {
-				s.hub.send(connection, store.Signal{Type: store.SignalSync, Partition: p})
+				s.hub.send(connection, store.Signal{Type: signals.Sync, Partition: p})
 			}
 		},
 		OnMessage: func(m rueidis.PubSubMessage) {
@@ -85,7 +86,7 @@ func (s *Store) receiveOnce(ctx context.Context, connection int) error {
 					switch route, ok := strings.CutPrefix(line, "w:"); {
 					case ok:
 						s.noteWork(signal.Partition, route)
-					case signal.Type == store.SignalPause || signal.Type == store.SignalWorker:
+					case signal.Type == signals.Pause || signal.Type == signals.Worker:
 						s.notePauses(signal.Partition)
 					}
 					s.hub.send(connection, signal)
@@ -115,32 +116,32 @@ func parseSignal(message string) (store.Signal, bool) {
 	switch kind {
 	case "w":
 		queue, _, _ := strings.Cut(rest, "/")
-		return store.Signal{Type: store.SignalWork, Queue: queue}, true
+		return store.Signal{Type: signals.Work, Queue: queue}, true
 	case "r":
 		n, err := format.ParseInt(rest)
-		return store.Signal{Type: store.SignalRun, Run: n}, err == nil
+		return store.Signal{Type: signals.Run, Run: n}, err == nil
 	case "p":
 		n, err := format.ParseInt(rest)
-		return store.Signal{Type: store.SignalProgress, Run: n}, err == nil
+		return store.Signal{Type: signals.Progress, Run: n}, err == nil
 	case "j":
-		return store.Signal{Type: store.SignalJob, Job: rest}, true
+		return store.Signal{Type: signals.Job, Job: rest}, true
 	case "o":
-		return store.Signal{Type: store.SignalWorkers}, true
+		return store.Signal{Type: signals.Workers}, true
 	case "a":
-		return store.Signal{Type: store.SignalWorker, Session: rest}, true
+		return store.Signal{Type: signals.Worker, Session: rest}, true
 	case "c":
-		return store.Signal{Type: store.SignalConfiguration}, true
+		return store.Signal{Type: signals.Configuration}, true
 	case "d":
-		return store.Signal{Type: store.SignalDue}, true
+		return store.Signal{Type: signals.Due}, true
 	case "l":
 		holder, limit, ok := strings.Cut(rest, ":")
-		return store.Signal{Type: store.SignalLimit, Holder: holder, Limit: limit}, ok
+		return store.Signal{Type: signals.Limit, Holder: holder, Limit: limit}, ok
 	case "m":
-		return store.Signal{Type: store.SignalPause}, true
+		return store.Signal{Type: signals.Pause}, true
 	case "s":
 		place, key, ok := strings.Cut(rest, ":")
 		n, err := format.ParseInt(place)
-		return store.Signal{Type: store.SignalSemaphore, Semaphore: key, Place: n}, ok && err == nil
+		return store.Signal{Type: signals.Semaphore, Semaphore: key, Place: n}, ok && err == nil
 	}
 	return store.Signal{}, false
 }

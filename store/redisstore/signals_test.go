@@ -9,6 +9,9 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/signals"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 func TestSubscribingWhileSignalsPourInHoldsUpNothing(t *testing.T) {
@@ -19,7 +22,7 @@ func TestSubscribingWhileSignalsPourInHoldsUpNothing(t *testing.T) {
 		heard := make(chan struct{}, 1)
 		group.Go(func(context.Context) {
 			_ = s.Subscribe(ctx, func(sig store.Signal) {
-				if sig.Type == store.SignalSync {
+				if sig.Type == signals.Sync {
 					select {
 					case heard <- struct{}{}:
 					default:
@@ -64,7 +67,7 @@ func TestASubscriberThatBlocksHoldsUpNobody(t *testing.T) {
 			case calls == 1:
 				close(blocked)
 				<-release
-			case calls == 2 && sig.Type == store.SignalSync:
+			case calls == 2 && sig.Type == signals.Sync:
 				close(synced)
 			}
 		})
@@ -74,11 +77,11 @@ func TestASubscriberThatBlocksHoldsUpNobody(t *testing.T) {
 	group.Go(func(ctx context.Context) {
 		_ = s.Subscribe(ctx, func(sig store.Signal) { heard <- sig })
 	})
-	require.Equal(t, store.SignalSync, (<-heard).Type)
+	require.Equal(t, signals.Sync, (<-heard).Type)
 	for range 10 {
 		require.NoError(t, s.server.Client.Do(t.Context(), s.server.Client.B().Publish().Channel("{"+s.namespace+":0}:signals").
 			Message("w:q").Build()).Error())
-		require.Equal(t, store.SignalWork, (<-heard).Type)
+		require.Equal(t, signals.Work, (<-heard).Type)
 	}
 	close(release)
 	<-synced
@@ -88,17 +91,17 @@ func TestASubscriberThatBlocksHoldsUpNobody(t *testing.T) {
 // heard.
 func (s *scene) listen() (heard func(store.Signal)) {
 	s.Helper()
-	signals := make(chan store.Signal, 1000)
+	came := make(chan store.Signal, 1000)
 	group := lifecycle.New(s.Context())
 	s.Cleanup(func() { group.Stop(context.Canceled) })
 	group.Go(func(ctx context.Context) {
-		_ = s.Subscribe(ctx, func(sig store.Signal) { signals <- sig })
+		_ = s.Subscribe(ctx, func(sig store.Signal) { came <- sig })
 	})
 	heard = func(want store.Signal) {
 		s.Helper()
 		for late := time.After(20 * time.Second); ; {
 			select {
-			case sig := <-signals:
+			case sig := <-came:
 				if sig == want {
 					return
 				}
@@ -107,7 +110,7 @@ func (s *scene) listen() (heard func(store.Signal)) {
 			}
 		}
 	}
-	heard(store.Signal{Type: store.SignalSync})
+	heard(store.Signal{Type: signals.Sync})
 	return heard
 }
 
@@ -122,14 +125,14 @@ func TestARepairSignalsARunThatGoesOnToItsHook(t *testing.T) {
 	heard := s.listen()
 	_, err := s.Repair(t.Context(), store.RepairParams{Job: "job"})
 	require.NoError(t, err)
-	require.Equal(t, store.StatusFinishing, s.record(run).Status)
-	heard(store.Signal{Type: store.SignalRun, Run: run.Number})
+	require.Equal(t, statuses.Finishing, s.record(run).Status)
+	heard(store.Signal{Type: signals.Run, Run: run.Number})
 }
 
 // TestARepairSignalsWhatCanGoOn has damages that keep a run, or a job, from going on: who repairs
 // them wakes who can run it.
 func TestARepairSignalsWhatCanGoOn(t *testing.T) {
-	work, due := store.Signal{Type: store.SignalWork, Queue: "q"}, store.Signal{Type: store.SignalDue}
+	work, due := store.Signal{Type: signals.Work, Queue: "q"}, store.Signal{Type: signals.Due}
 	again := map[string]store.Signal{
 		"a lane is not in its ring":             work,
 		"a lane stands aside for nothing":       work,
@@ -137,7 +140,7 @@ func TestARepairSignalsWhatCanGoOn(t *testing.T) {
 		"a lane is not due":                     due,
 		"an idle run would not be sealed":       due,
 		"the periodic job would not fire":       due,
-		"running is too low":                    {Type: store.SignalRun},
+		"running is too low":                    {Type: signals.Run},
 		"the marker of staged children is gone": work,
 	}
 	for _, d := range damages {
@@ -149,7 +152,7 @@ func TestARepairSignalsWhatCanGoOn(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			p := newPatient(newScene(t), "job", d.begin)
 			d.hit(p)
-			if want.Type == store.SignalRun {
+			if want.Type == signals.Run {
 				want.Run = p.run.Number
 			}
 			heard := p.listen()
@@ -167,11 +170,11 @@ func TestDeclaringAJobThatWouldNotFireSignalsIt(t *testing.T) {
 	hit("ZREM", "due", "j:JOB")(p)
 	heard := p.listen()
 	result, err := p.EnsureJob(t.Context(), store.EnsureParams{
-		Job: "job", Type: store.JobPeriodic, Definition: []byte("{}"), Revision: 1, Schedule: []byte("{}"),
+		Job: "job", Type: statuses.JobPeriodic, Definition: []byte("{}"), Revision: 1, Schedule: []byte("{}"),
 	})
 	require.NoError(t, err)
-	require.Equal(t, store.EnsureUnchanged, result)
-	heard(store.Signal{Type: store.SignalDue})
+	require.Equal(t, verdicts.EnsureUnchanged, result)
+	heard(store.Signal{Type: signals.Due})
 }
 
 // TestARepairThatFailsTheLastTaskSignalsTheEnd has a run whose only task cannot be read.
@@ -183,6 +186,6 @@ func TestARepairThatFailsTheLastTaskSignalsTheEnd(t *testing.T) {
 	heard := s.listen()
 	_, err := s.Repair(t.Context(), store.RepairParams{Job: "job"})
 	require.NoError(t, err)
-	require.Equal(t, store.StatusFailed, s.record(run).Status)
-	heard(store.Signal{Type: store.SignalRun, Run: run.Number})
+	require.Equal(t, statuses.Failed, s.record(run).Status)
+	heard(store.Signal{Type: signals.Run, Run: run.Number})
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // actor is one goroutine of the stress test: a worker, a producer, or an operator who also keeps
@@ -133,7 +134,7 @@ func (a *actor) round(w *worker) bool {
 
 // outcome is what became of a delivery; children may be staged on the way.
 func (a *actor) outcome(w *worker, d store.Delivery) store.Outcome {
-	o := outcomeOf(d, store.VerdictSuccess)
+	o := outcomeOf(d, verdicts.Success)
 	if !d.Lease.Lane.Route.Counted() {
 		o.Verdict = a.hookVerdict(d.Lease.Lane.Route.Kind)
 		o.Delay = time.Millisecond
@@ -141,19 +142,19 @@ func (a *actor) outcome(w *worker, d store.Delivery) store.Outcome {
 	}
 	switch x := a.rand.IntN(100); {
 	case x < 5:
-		o.Verdict = store.VerdictFail
+		o.Verdict = verdicts.Fail
 	case x < 15:
-		o.Verdict, o.Delay = store.VerdictRetry, time.Duration(a.rand.IntN(10))*time.Millisecond
+		o.Verdict, o.Delay = verdicts.Retry, time.Duration(a.rand.IntN(10))*time.Millisecond
 		o.Task.Retry++
 	case x < 20:
-		o.Verdict = store.VerdictSnooze
+		o.Verdict = verdicts.Snooze
 		o.Task.Snoozes++
 	case x < 25:
-		o.Verdict = store.VerdictRelease
+		o.Verdict = verdicts.Release
 	case x < 26:
-		o.Verdict = store.VerdictStopRun
+		o.Verdict = verdicts.StopRun
 	case x < 27:
-		o.Verdict = store.VerdictCancel
+		o.Verdict = verdicts.Cancel
 	case x < 45:
 		for range a.rand.IntN(4) {
 			o.Children = append(o.Children, a.item(a.kind()))
@@ -166,23 +167,23 @@ func (a *actor) outcome(w *worker, d store.Delivery) store.Outcome {
 	return o
 }
 
-func (a *actor) hookVerdict(kind string) store.Verdict {
+func (a *actor) hookVerdict(kind string) verdicts.Verdict {
 	switch a.rand.IntN(8) {
 	case 0:
-		return store.VerdictRetry
+		return verdicts.Retry
 	case 1:
-		return store.VerdictRelease
+		return verdicts.Release
 	case 2:
-		return store.VerdictCancel
+		return verdicts.Cancel
 	case 3:
 		if kind == store.KindPreJob {
-			return store.VerdictSkip
+			return verdicts.Skip
 		}
 	}
 	if kind == store.KindPreJob {
-		return store.VerdictBegin
+		return verdicts.Begin
 	}
-	return store.VerdictHookDone
+	return verdicts.HookDone
 }
 
 // stageSome returns how many children it staged.

@@ -17,6 +17,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // stress is everything at once, from several stores as if from several processes. It checks that
@@ -108,7 +109,7 @@ func (s *stress) drain() {
 		require.NoError(s, err)
 		var outcomes []store.Outcome
 		for _, d := range w.fetchRecovered(bounds.MaxBatch, stressKinds...) {
-			outcomes = append(outcomes, outcomeOf(d, store.VerdictSuccess))
+			outcomes = append(outcomes, outcomeOf(d, verdicts.Success))
 		}
 		if len(outcomes) > 0 {
 			w.settle(outcomes...)

@@ -8,6 +8,8 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // taskChange is a change of the task that a listing seeks. One script finds the task in a place and
@@ -17,7 +19,7 @@ type taskChange struct {
 	meta   format.RunMeta
 	digest string
 	bucket int
-	made   store.TaskChange
+	made   verdicts.Change
 	line   string // of the audit
 }
 
@@ -36,7 +38,7 @@ func (s *Store) ChangeTask(ctx context.Context, p store.ChangeTaskParams) (store
 	l.Unfailed = true
 	l.change = &taskChange{ChangeTaskParams: &p}
 	l.change.digest, l.change.bucket = format.Digest(p.ID)
-	l.change.line = format.AuditLine(store.NewAuditLine(ctx, p.Action(), p.Run, p.ID, ""))
+	l.change.line = format.AuditLine(rules.NewAuditLine(ctx, p.Action(), p.Run, p.ID, ""))
 	if l.change.meta, _, err = s.meta(ctx, l.space, p.Run.Number); err != nil {
 		return none, err
 	}
@@ -55,7 +57,7 @@ func (s *Store) ChangeTask(ctx context.Context, p store.ChangeTaskParams) (store
 }
 
 // remembered reads what the run remembers of the cancellation of the ID.
-func (l *listing) remembered(ctx context.Context) (store.TaskChange, error) {
+func (l *listing) remembered(ctx context.Context) (verdicts.Change, error) {
 	kept, err := script.First(
 		l.client.Do(ctx, l.client.B().Hmget().Key(l.space.Run(l.run)).Field("cancels").Build()).ToArray(),
 	)
@@ -66,10 +68,10 @@ func (l *listing) remembered(ctx context.Context) (store.TaskChange, error) {
 		if kept[1:length] != l.change.digest {
 			continue
 		}
-		if kept[0] == store.ChangeRequested[0] {
-			return store.ChangeRequested, nil
+		if kept[0] == verdicts.ChangeRequested[0] {
+			return verdicts.ChangeRequested, nil
 		}
-		return store.ChangeCancelled, nil
+		return verdicts.ChangeCancelled, nil
 	}
 	return "", nil
 }
@@ -104,7 +106,7 @@ func (l *listing) changeAt(ctx context.Context, kind, key, field string) (going 
 	rec := l.reply.Tasks[len(l.reply.Tasks)-1]
 	l.reply.Tasks = nil
 	if !l.change.Cancel {
-		l.change.made = store.ChangeNotDelayed
+		l.change.made = verdicts.ChangeNotDelayed
 		return false, nil
 	}
 	c := l.changeCall(0)
@@ -156,6 +158,6 @@ func (l *listing) tryChange(ctx context.Context, c *script.Call) (place int, pas
 		return 0, 0, script.Unexpected(script.ChangeTask, word)
 	}
 	l.left = int(script.Number(rest[2]))
-	l.change.made = store.TaskChange(script.Text(rest[3]))
+	l.change.made = verdicts.Change(script.Text(rest[3]))
 	return int(script.Number(rest[0])), script.Number(rest[1]), nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // Places that one round trip reads.
@@ -112,7 +113,7 @@ func (l *listing) begin(ctx context.Context, p *store.TasksParams) error {
 	}
 	meta := format.ParseMeta(p.Run.Job, script.Text(v[3]))
 	pauses := format.ParsePauses(paused)
-	l.Filter = tasklist.NewFilter(p, l.estimate(), store.Status(script.Text(v[1])), !v[2].IsNil(), &pauses)
+	l.Filter = tasklist.NewFilter(p, l.estimate(), statuses.Status(script.Text(v[1])), !v[2].IsNil(), &pauses)
 	l.root = rootTask{meta.Root, script.Text(v[4]), script.Text(v[5])}
 	if p.ID == "" {
 		return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // sessions lists what sessions hold of the run, in the order of their names.
@@ -155,7 +156,7 @@ func (l *listing) failures(ctx context.Context) (ended bool, err error) {
 			f.Task.Payload = nil
 		}
 		l.reply.Tasks = append(l.reply.Tasks, store.TaskRecord{
-			Route: f.Lane.Route, Status: store.TaskFailed, Task: f.Task, Since: f.At, Worker: f.Worker, Error: f.Error,
+			Route: f.Lane.Route, Status: statuses.TaskFailed, Task: f.Task, Since: f.At, Worker: f.Worker, Error: f.Error,
 			Cursor: l.at.String(),
 		})
 	}

@@ -1,10 +1,10 @@
 package redisstore
 
-import "github.com/rollcall-go/rollcall/store"
+import "github.com/rollcall-go/rollcall/store/verdicts"
 
 // verdictLetters are the letters of the verdicts in the script settle.
-var verdictLetters = map[store.Verdict]string{
-	store.VerdictSuccess: "S", store.VerdictFail: "F", store.VerdictCancel: "C", store.VerdictRetry: "R", store.VerdictSnooze: "R",
-	store.VerdictRelease: "L", store.VerdictStopRun: "Q", store.VerdictBegin: "B", store.VerdictSkip: "K", store.VerdictAbort: "K",
-	store.VerdictHookDone: "H",
+var verdictLetters = map[verdicts.Verdict]string{
+	verdicts.Success: "S", verdicts.Fail: "F", verdicts.Cancel: "C", verdicts.Retry: "R", verdicts.Snooze: "R",
+	verdicts.Release: "L", verdicts.StopRun: "Q", verdicts.Begin: "B", verdicts.Skip: "K", verdicts.Abort: "K",
+	verdicts.HookDone: "H",
 }

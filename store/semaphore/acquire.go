@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/signals"
 )
 
 const (
@@ -81,8 +82,8 @@ func (s *Semaphores) Acquire(ctx context.Context, key string, opts *Options) (le
 // waiter still tries from time to time.
 func (s *Semaphores) listen(ctx context.Context, key string, place *atomic.Int64, wake chan<- struct{}) {
 	_ = s.store.Subscribe(ctx, func(sig store.Signal) {
-		if sig.Type == store.SignalSync ||
-			sig.Type == store.SignalSemaphore && sig.Semaphore == key && sig.Place == place.Load() {
+		if sig.Type == signals.Sync ||
+			sig.Type == signals.Semaphore && sig.Semaphore == key && sig.Place == place.Load() {
 			select {
 			case wake <- struct{}{}:
 			default: // it is awake already

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // auditOf reads all lines of a partition, oldest first, page by page.
@@ -69,12 +71,12 @@ func (s *scene) clock(partition int) time.Time {
 var auditContract = []testCase{
 	{"each operation on a job adds a line, once", func(s *scene) {
 		at := s.partition("nightly")
-		e := store.EnsureParams{Job: "nightly", Type: store.JobStanding, Definition: []byte("1")}
+		e := store.EnsureParams{Job: "nightly", Type: statuses.JobStanding, Definition: []byte("1")}
 		ensure := func(ctx context.Context) error { _, err := s.store.EnsureJob(ctx, e); return err }
-		s.adds(at, store.AuditLine{Action: store.ActionDeclare, Job: "nightly"}, ensure)
+		s.adds(at, store.AuditLine{Action: actions.Declare, Job: "nightly"}, ensure)
 		e.Definition = []byte("2")
-		s.adds(at, store.AuditLine{Action: store.ActionDeclare, Job: "nightly"}, ensure)
-		for disabled, action := range map[bool]store.Action{true: store.ActionDisable, false: store.ActionEnable} {
+		s.adds(at, store.AuditLine{Action: actions.Declare, Job: "nightly"}, ensure)
+		for disabled, action := range map[bool]actions.Action{true: actions.Disable, false: actions.Enable} {
 			_ = s.store.SetJobDisabled(s.ctx, "nightly", !disabled)
 			s.adds(at, store.AuditLine{Action: action, Job: "nightly"}, func(ctx context.Context) error {
 				return s.store.SetJobDisabled(ctx, "nightly", disabled)
@@ -85,9 +87,9 @@ var auditContract = []testCase{
 		r, err := s.store.StartRun(s.ctx, p)
 		s.NoError(err)
 		last := s.auditOf(at, 7)
-		s.Equal(store.ActionStart, last[len(last)-1].Action, "nobody is named, but the job is declared")
+		s.Equal(actions.Start, last[len(last)-1].Action, "nobody is named, but the job is declared")
 		s.NoError(s.store.StopRun(s.ctx, store.StopParams{Run: r.Run}))
-		s.adds(at, store.AuditLine{Action: store.ActionDelete, Job: "nightly"}, func(ctx context.Context) error {
+		s.adds(at, store.AuditLine{Action: actions.Delete, Job: "nightly"}, func(ctx context.Context) error {
 			return s.store.DeleteJob(ctx, "nightly")
 		})
 	}},
@@ -103,15 +105,15 @@ var auditContract = []testCase{
 		r.id = reply.Run
 		after := s.auditOf(at, 7)
 		s.Len(after, len(before)+1)
-		want := store.AuditLine{Action: store.ActionStart, Job: "import", Run: r.id.Number, Subject: "12", By: "ada"}
+		want := store.AuditLine{Action: actions.Start, Job: "import", Run: r.id.Number, Subject: "12", By: "ada"}
 		want.Number, want.Reason, want.Operation = after[0].Number, "for fun", "op-ada"
 		s.Equal(want, after[len(before)])
 
-		line := func(action store.Action, reason string) store.AuditLine {
+		line := func(action actions.Action, reason string) store.AuditLine {
 			return store.AuditLine{Action: action, Job: "import", Run: r.id.Number, Reason: reason}
 		}
 		for _, paused := range []bool{true, false} {
-			s.adds(at, line(store.PauseAction(paused), ""), func(ctx context.Context) error {
+			s.adds(at, line(actions.PauseOrResume(paused), ""), func(ctx context.Context) error {
 				return s.store.SetRunPaused(ctx, r.id, paused)
 			})
 		}
@@ -120,23 +122,23 @@ var auditContract = []testCase{
 				Run: r.id,
 			}, Token: "t", IfVersion: store.AnyVersion, Document: []byte("a"), Reason: "slow",
 		}
-		s.adds(at, line(store.ActionConfigure, "slow"), func(ctx context.Context) error {
+		s.adds(at, line(actions.Configure, "slow"), func(ctx context.Context) error {
 			_, err := s.store.WriteConfiguration(ctx, own)
 			return err
 		})
 		r.producer().add(r, task(scan, "t"))
 		w := r.worker()
 		held := w.one()
-		s.adds(at, line(store.ActionStop, "enough"), func(ctx context.Context) error {
+		s.adds(at, line(actions.Stop, "enough"), func(ctx context.Context) error {
 			return s.store.StopRun(ctx, store.StopParams{Run: r.id, Reason: "enough", Graceful: true})
 		})
-		s.adds(at, line(store.ActionStop, "at once"), func(ctx context.Context) error {
+		s.adds(at, line(actions.Stop, "at once"), func(ctx context.Context) error {
 			return s.store.StopRun(ctx, store.StopParams{Run: r.id, Reason: "at once"})
 		})
 		w.succeed(held)
 		s.adds(
 			at,
-			line(store.ActionDelete, ""),
+			line(actions.Delete, ""),
 			func(ctx context.Context) error { return s.store.DeleteRun(ctx, r.id) },
 		)
 	}},
@@ -145,7 +147,7 @@ var auditContract = []testCase{
 		r.stop(false)
 		s.adds(
 			r.partition,
-			store.AuditLine{Action: store.ActionDelete, Job: "import"},
+			store.AuditLine{Action: actions.Delete, Job: "import"},
 			func(ctx context.Context) error {
 				return s.store.DeleteJob(ctx, "import")
 			},
@@ -155,14 +157,14 @@ var auditContract = []testCase{
 		last := s.store.Partitions() - 1
 		scope := store.PauseScope{Queue: "slow"}
 		for _, reason := range []string{"because", "still"} {
-			s.adds(last, store.AuditLine{Action: store.ActionPause, Subject: "queue slow", Reason: reason},
+			s.adds(last, store.AuditLine{Action: actions.Pause, Subject: "queue slow", Reason: reason},
 				func(ctx context.Context) error {
 					return s.store.Pause(ctx, last, store.Pause{Scope: scope, By: "ada", Reason: reason})
 				})
 		}
 		s.adds(
 			last,
-			store.AuditLine{Action: store.ActionResume, Subject: "queue slow"},
+			store.AuditLine{Action: actions.Resume, Subject: "queue slow"},
 			func(ctx context.Context) error {
 				return s.store.Resume(ctx, last, scope)
 			},
@@ -173,10 +175,10 @@ var auditContract = []testCase{
 			IfVersion: store.AnyVersion,
 			Document:  []byte("a"),
 		}
-		s.adds(s.partition("ingest"), store.AuditLine{Action: store.ActionConfigure, Subject: "ingest"},
+		s.adds(s.partition("ingest"), store.AuditLine{Action: actions.Configure, Subject: "ingest"},
 			func(ctx context.Context) error { _, err := s.store.WriteConfiguration(ctx, write); return err })
 		s.granted(s.claim("printer", 1, time.Hour))
-		s.adds(s.partition("printer"), store.AuditLine{Action: store.ActionEnd, Subject: "printer"},
+		s.adds(s.partition("printer"), store.AuditLine{Action: actions.End, Subject: "printer"},
 			func(ctx context.Context) error {
 				_, err := s.store.ForceReleaseSemaphore(ctx, "printer", 1, math.MaxInt64)
 				return err
@@ -185,7 +187,7 @@ var auditContract = []testCase{
 	{"an enqueue adds its line if it adds a task or closes a hold", func(s *scene) {
 		r := s.open("import")
 		p := r.producer()
-		line := store.AuditLine{Action: store.ActionEnqueue, Job: "import", Run: r.id.Number, Subject: "a", By: "ada"}
+		line := store.AuditLine{Action: actions.Enqueue, Job: "import", Run: r.id.Number, Subject: "a", By: "ada"}
 		count := func(want int, why string) {
 			s.tb.Helper()
 			s.Len(s.auditOf(r.partition, 7), want, why)
@@ -221,11 +223,11 @@ var auditContract = []testCase{
 		w.queues = only(file)
 		w.one()
 		p.add(r, task(file, "waiting"))
-		change := func(action store.Action, id string, due time.Time) {
+		change := func(action actions.Action, id string, due time.Time) {
 			s.tb.Helper()
 			line := store.AuditLine{Action: action, Job: "import", Run: r.id.Number, Subject: id}
 			s.adds(r.partition, line, func(ctx context.Context) error {
-				p := store.ChangeTaskParams{Run: r.id, ID: id, Cancel: action == store.ActionCancel, Due: due}
+				p := store.ChangeTaskParams{Run: r.id, ID: id, Cancel: action == actions.Cancel, Due: due}
 				for {
 					reply, err := s.store.ChangeTask(ctx, p)
 					if p.Cursor = reply.Next; p.Cursor == "" {
@@ -234,10 +236,10 @@ var auditContract = []testCase{
 				}
 			})
 		}
-		change(store.ActionReschedule, "late", time.Unix(4e9, 0))
-		change(store.ActionReschedule, "late", time.Time{})
+		change(actions.Reschedule, "late", time.Unix(4e9, 0))
+		change(actions.Reschedule, "late", time.Time{})
 		for _, id := range []string{"later", "running", "waiting"} {
-			change(store.ActionCancel, id, time.Time{})
+			change(actions.Cancel, id, time.Time{})
 		}
 	}},
 	{"failures that are retried or discarded add the line of their call", func(s *scene) {
@@ -248,7 +250,7 @@ var auditContract = []testCase{
 			w.settle(failed(d))
 		}
 		var last int64
-		for _, action := range []store.RedoAction{store.RedoRetry, store.RedoDiscard} {
+		for _, action := range []actions.Redo{actions.RedoRetry, actions.RedoDiscard} {
 			params := store.RedoParams{Action: action, After: last, Limit: 2}
 			line := store.AuditLine{Action: action.Audited(), Job: "import", Run: r.id.Number, Subject: "t", By: "ada"}
 			params.Audit = &line
@@ -314,7 +316,7 @@ var auditContract = []testCase{
 		const more = 3
 		send := func(i int) {
 			line := store.AuditLine{
-				Action:  store.ActionEnqueue,
+				Action:  actions.Enqueue,
 				Job:     "import",
 				Run:     r.id.Number,
 				Subject: fmt.Sprint(i),

@@ -4,6 +4,9 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/signals"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // check is a second kind in the queue of scan.
@@ -156,7 +159,7 @@ var boundsContract = []testCase{
 			[]store.Budget{{Scope: store.Scope{Set: scan.Set, Kinds: []string{scan.Kind, store.KindPreJob}}}},
 		)
 		s.Len(got[store.KindPreJob], 1, "a hook is never covered")
-		w.settle(plain(got[store.KindPreJob][0], store.VerdictBegin))
+		w.settle(plain(got[store.KindPreJob][0], verdicts.Begin))
 		w.one()
 		w.close()
 		w = r.bounded()
@@ -236,7 +239,7 @@ var boundsContract = []testCase{
 		s.Len(got[scan.Kind], 1)
 		r.stop(true)
 		w.succeed(got[scan.Kind]...)
-		r.status(store.StatusStopped)
+		r.status(statuses.Stopped)
 	}},
 	{"a limit per run lets more start however a task ends, and signals it", func(s *scene) {
 		limit := store.RunLimit{Scope: scope(scan), Max: 2}
@@ -246,7 +249,7 @@ var boundsContract = []testCase{
 			"failure":  func(w *worker, ds []store.Delivery) { w.settle(failed(ds[0]), failed(ds[1])) },
 			"retry":    func(w *worker, ds []store.Delivery) { w.settle(retried(ds[0], never), retried(ds[1], never)) },
 			"release": func(w *worker, ds []store.Delivery) {
-				w.settle(plain(ds[0], store.VerdictRelease), plain(ds[1], store.VerdictRelease))
+				w.settle(plain(ds[0], verdicts.Release), plain(ds[1], verdicts.Release))
 			},
 			"close": func(w *worker, _ []store.Delivery) { w.close() },
 		} {
@@ -260,7 +263,7 @@ var boundsContract = []testCase{
 			l := s.listen()
 			end(w, got[scan.Kind])
 			l.hears("that more may start", func(sig store.Signal) bool {
-				return sig.Type == store.SignalWork && sig.Queue == scan.Queue && sig.Partition == r.partition
+				return sig.Type == signals.Work && sig.Queue == scan.Queue && sig.Partition == r.partition
 			})
 			l.stop()
 			got, _ = other.within(nil, limit)

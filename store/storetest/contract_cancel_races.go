@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // contest is a running task that is cancelled while something else happens to it.
@@ -45,7 +47,7 @@ func stops(graceful bool) func(*contest) error {
 }
 
 // fails is a rival that reports a failure, which somebody retries or discards then.
-func fails(action store.RedoAction) func(*contest) error {
+func fails(action actions.Redo) func(*contest) error {
 	return func(c *contest) error {
 		if err := c.settle(failed(c.d)); err != nil {
 			return err
@@ -57,13 +59,13 @@ func fails(action store.RedoAction) func(*contest) error {
 
 // cell is what a cancellation answers, and what the run counts when all is over.
 type cell struct {
-	change store.TaskChange
+	change verdicts.Change
 	counts store.Counts
 }
 
 var (
-	requested = cell{store.ChangeRequested, store.Counts{Total: 1, Cancelled: 1}}
-	removed   = cell{store.ChangeCancelled, store.Counts{Total: 1, Cancelled: 1}}
+	requested = cell{verdicts.ChangeRequested, store.Counts{Total: 1, Cancelled: 1}}
+	removed   = cell{verdicts.ChangeCancelled, store.Counts{Total: 1, Cancelled: 1}}
 	succeeded = store.Counts{Total: 1, Succeeded: 1}
 	hasFailed = store.Counts{Total: 1, Failed: 1}
 )
@@ -78,10 +80,10 @@ var rivals = []struct {
 	steps        bool
 }{
 	{"success", reports(func(d store.Delivery) store.Outcome { return success(d) }),
-		cell{store.ChangeRequested, succeeded}, cell{"", succeeded}, false},
-	{"failure", reports(failed), cell{store.ChangeRequested, hasFailed}, cell{"", hasFailed}, false},
-	{"cancels itself", reports(ending(store.VerdictCancel)), requested, cell{"", removed.counts}, false},
-	{"stops its run", reports(ending(store.VerdictStopRun)), requested, cell{"", removed.counts}, false},
+		cell{verdicts.ChangeRequested, succeeded}, cell{"", succeeded}, false},
+	{"failure", reports(failed), cell{verdicts.ChangeRequested, hasFailed}, cell{"", hasFailed}, false},
+	{"cancels itself", reports(ending(verdicts.Cancel)), requested, cell{"", removed.counts}, false},
+	{"stops its run", reports(ending(verdicts.StopRun)), requested, cell{"", removed.counts}, false},
 	{"retry", reports(func(d store.Delivery) store.Outcome { return retried(d, 0) }), requested, removed, false},
 	{
 		"retry after a delay",
@@ -91,15 +93,15 @@ var rivals = []struct {
 		false,
 	},
 	{"snooze", reports(func(d store.Delivery) store.Outcome { return snoozed(d, never) }), requested, removed, false},
-	{"release", reports(ending(store.VerdictRelease)), requested, removed, false},
+	{"release", reports(ending(verdicts.Release)), requested, removed, false},
 	{"expires before it begins", reports(func(d store.Delivery) store.Outcome {
 		d.Task.Expires = time.UnixMilli(1)
-		return plain(d, store.VerdictCancel)
+		return plain(d, verdicts.Cancel)
 	}), requested, cell{"", removed.counts}, false},
 	{"expires before it is tried again", reports(func(d store.Delivery) store.Outcome {
 		d.Task.Expires = time.UnixMilli(1)
 		return failed(d)
-	}), cell{store.ChangeRequested, hasFailed}, cell{"", hasFailed}, false},
+	}), cell{verdicts.ChangeRequested, hasFailed}, cell{"", hasFailed}, false},
 	{"its session ends", func(c *contest) error {
 		return c.s.store.CloseSession(c.s.ctx, c.w.session)
 	}, requested, removed, false},
@@ -110,12 +112,12 @@ var rivals = []struct {
 		_, err := c.s.store.Promote(c.s.ctx, c.partition)
 		return err
 	}, requested, requested, false},
-	{"its failure is retried", fails(store.RedoRetry), cell{store.ChangeRequested, succeeded}, removed, true},
-	{"its failure is discarded", fails(store.RedoDiscard), requested, cell{"", removed.counts}, true},
+	{"its failure is retried", fails(actions.RedoRetry), cell{verdicts.ChangeRequested, succeeded}, removed, true},
+	{"its failure is discarded", fails(actions.RedoDiscard), requested, cell{"", removed.counts}, true},
 }
 
 // ending is an outcome with a verdict.
-func ending(v store.Verdict) func(store.Delivery) store.Outcome {
+func ending(v verdicts.Verdict) func(store.Delivery) store.Outcome {
 	return func(d store.Delivery) store.Outcome { return plain(d, v) }
 }
 
@@ -189,7 +191,7 @@ var cancelRaces = []testCase{
 				continue
 			}
 			c := s.contest(x.name)
-			var change store.TaskChange
+			var change verdicts.Change
 			s.together(2, func(i int) (err error) {
 				if i == 0 {
 					return x.act(c)

@@ -6,6 +6,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 var countersContract = []testCase{
@@ -14,9 +16,9 @@ var countersContract = []testCase{
 		for name, end := range map[string]func(d store.Delivery) store.Outcome{
 			"retry":   func(d store.Delivery) store.Outcome { return retried(d, never) },
 			"snooze":  func(d store.Delivery) store.Outcome { return snoozed(d, never) },
-			"release": func(d store.Delivery) store.Outcome { return plain(d, store.VerdictRelease) },
-			"cancel":  func(d store.Delivery) store.Outcome { return plain(d, store.VerdictCancel) },
-			"stop":    func(d store.Delivery) store.Outcome { return plain(d, store.VerdictStopRun) },
+			"release": func(d store.Delivery) store.Outcome { return plain(d, verdicts.Release) },
+			"cancel":  func(d store.Delivery) store.Outcome { return plain(d, verdicts.Cancel) },
+			"stop":    func(d store.Delivery) store.Outcome { return plain(d, verdicts.StopRun) },
 			"failure": failed,
 		} {
 			r := s.open(name)
@@ -37,7 +39,7 @@ var countersContract = []testCase{
 		}
 		w.settle(counting(success(w.one()), files(2)))
 		s.Equal(files(2), r.record().Counters)
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 	}},
 	{"a settlement repeated after a lost reply counts once", func(s *scene) {
 		r := s.open("import")
@@ -80,7 +82,7 @@ var countersContract = []testCase{
 		w.settle(counting(success(ds[0], task(file, "child")), files(3)), counting(retried(ds[1], 0), files(4)))
 		r.counts(store.Counts{Succeeded: 1, Cancelled: 1}, "drained")
 		s.Equal(files(3), r.record().Counters)
-		r.status(store.StatusStopped)
+		r.status(statuses.Stopped)
 	}},
 	{"the runs of one settlement do not mix", func(s *scene) {
 		name := s.name("job")
@@ -114,7 +116,7 @@ var countersContract = []testCase{
 		s.sweep(r.partition)
 		for range 2 {
 			rec := r.record()
-			s.Equal(store.StatusSucceeded, rec.Status)
+			s.Equal(statuses.Succeeded, rec.Status)
 			s.JSONEq(`{"files":3}`, string(rec.Result))
 			s.Equal(files(3), rec.Counters, "a hook is no task")
 			clear(rec.Result)
@@ -134,7 +136,7 @@ var countersContract = []testCase{
 			`Outcomes[0].Counters["a:b"]`: counting(success(d), map[string]int64{"a:b": 1}),
 			`Outcomes[0].Counters[""]`:    counting(success(d), map[string]int64{"": 1}),
 			`Outcomes[0].Counters["a\n"]`: counting(success(d), map[string]int64{"a\n": 1}),
-			"Outcomes[0].Result":          {Lease: d.Lease, Task: d.Task, Verdict: store.VerdictSuccess, Result: []byte(strings.Repeat("1", bounds.MaxResultLen+1))},
+			"Outcomes[0].Result":          {Lease: d.Lease, Task: d.Task, Verdict: verdicts.Success, Result: []byte(strings.Repeat("1", bounds.MaxResultLen+1))},
 		} {
 			_, err := w.try(o)
 			w.settles-- // the number is free

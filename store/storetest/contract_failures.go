@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 var failuresContract = []testCase{
@@ -70,7 +71,7 @@ var failuresContract = []testCase{
 		partition := s.partition("import")
 		r := s.start(store.StartParams{Job: "import"})
 		r.worker().drain(failed)
-		r.status(store.StatusFailed)
+		r.status(statuses.Failed)
 		s.sweep(partition)
 		s.Equal([]store.RunID{r.id}, s.failing(partition, 10), "after it was purged")
 		s.NoError(s.store.DeleteRun(s.ctx, r.id))

@@ -1,6 +1,12 @@
 package storetest
 
-import "github.com/rollcall-go/rollcall/store"
+import (
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
+)
 
 // holds starts a run that holds for its failures, whose root has failed.
 func (s *scene) holds(p store.StartParams) *run {
@@ -12,7 +18,7 @@ func (s *scene) holds(p store.StartParams) *run {
 	r := s.start(p)
 	w := r.worker()
 	if p.PreJob != nil {
-		w.settle(plain(w.one(), store.VerdictBegin))
+		w.settle(plain(w.one(), verdicts.Begin))
 	}
 	w.settle(failed(w.one()))
 	w.close()
@@ -62,9 +68,9 @@ func (r *run) isHeld() bool {
 }
 
 // finishes lets the post-job hook of the run end it.
-func (r *run) finishes(final store.Status) {
+func (r *run) finishes(final statuses.Status) {
 	r.s.tb.Helper()
-	r.status(store.StatusFinishing)
+	r.status(statuses.Finishing)
 	r.s.False(r.failing())
 	w := r.worker()
 	d := w.one()
@@ -76,16 +82,16 @@ func (r *run) finishes(final store.Status) {
 }
 
 // letGo makes a call that accepts or repeats, and returns how much it changed.
-func (p *producer) letGo(r *run, action store.RedoAction) int64 {
+func (p *producer) letGo(r *run, action actions.Redo) int64 {
 	p.s.tb.Helper()
-	line := store.NewAuditLine(p.s.ctx, action.Audited(), r.id, "", "")
+	line := rules.NewAuditLine(p.s.ctx, action.Audited(), r.id, "", "")
 	return p.redo(r, store.RedoParams{Action: action, Audit: &line}).Moved
 }
 
 var holdContract = []testCase{
 	{"a run stays as it is when all but its failures has ended, and goes on when the last is retried", func(s *scene) {
 		r := s.holds(store.StartParams{PostJob: hook(postJob)})
-		s.Equal(store.StatusRunning, r.held().Status)
+		s.Equal(statuses.Running, r.held().Status)
 		p, w := r.producer(), r.worker()
 		p.add(r, task(scan, "repair"))
 		s.False(r.isHeld(), "a task waits")
@@ -105,18 +111,18 @@ var holdContract = []testCase{
 		p.redo(r, store.RedoParams{})
 		w.succeed(w.one())
 		r.counts(store.Counts{Succeeded: 3}, "the hook sees the whole")
-		r.finishes(store.StatusSucceeded)
+		r.finishes(statuses.Succeeded)
 	}},
 	{"to discard the last failure ends the run in the same step", func(s *scene) {
 		r := s.holds(store.StartParams{PostJob: hook(postJob)})
-		r.producer().redo(r, store.RedoParams{Action: store.RedoDiscard})
-		r.finishes(store.StatusSucceeded)
+		r.producer().redo(r, store.RedoParams{Action: actions.RedoDiscard})
+		r.finishes(statuses.Succeeded)
 		plain := s.holds(store.StartParams{Job: "plain"})
 		s.during(
-			func() { plain.producer().redo(plain, store.RedoParams{Action: store.RedoDiscard}) },
+			func() { plain.producer().redo(plain, store.RedoParams{Action: actions.RedoDiscard}) },
 			func(l *listener) { l.moves(plain, "its end") },
 		)
-		plain.status(store.StatusSucceeded)
+		plain.status(statuses.Succeeded)
 	}},
 	{"accepting the failures ends the run once, as failed", func(s *scene) {
 		r := s.holds(store.StartParams{PostJob: hook(postJob)})
@@ -126,21 +132,21 @@ var holdContract = []testCase{
 			producers[i] = r.producer()
 		}
 		s.together(len(producers), func(i int) error {
-			line := store.NewAuditLine(s.ctx, store.ActionAccept, r.id, "", "")
-			reply, err := producers[i].tryRedo(r.id, store.RedoParams{Action: store.RedoAccept, Audit: &line})
+			line := rules.NewAuditLine(s.ctx, actions.Accept, r.id, "", "")
+			reply, err := producers[i].tryRedo(r.id, store.RedoParams{Action: actions.RedoAccept, Audit: &line})
 			moved[i] = reply.Moved
 			return err
 		})
 		s.EqualValues(1, moved[0]+moved[1]+moved[2]+moved[3], "of four calls one accepts")
-		r.finishes(store.StatusFailed)
+		r.finishes(statuses.Failed)
 		for i, p := range producers {
 			again, err := s.store.RedoFailures(s.ctx, p.redone)
 			s.NoError(err)
 			s.Equal(moved[i], again.Moved, "a repeat gets its reply")
-			s.Zero(p.letGo(r, store.RedoAccept), "it was accepted")
+			s.Zero(p.letGo(r, actions.RedoAccept), "it was accepted")
 		}
 		lines := s.auditOf(r.partition, 7)
-		s.Equal(store.ActionAccept, lines[0].Action)
+		s.Equal(actions.Accept, lines[0].Action)
 		s.Equal([]any{r.id.Job, r.id.Number}, []any{lines[0].Job, lines[0].Run})
 		s.Len(lines, 1, "one line for one change")
 		s.Equal([]int64{1}, r.places(store.FailuresParams{}), "it keeps its failure")
@@ -155,15 +161,15 @@ var holdContract = []testCase{
 			if sealFirst {
 				p.seal(r)
 				r.held()
-				p.letGo(r, store.RedoAccept)
+				p.letGo(r, actions.RedoAccept)
 			} else {
-				s.during(func() { p.letGo(r, store.RedoAccept) }, func(l *listener) { l.moves(r, "it was accepted") })
-				r.status(store.StatusRunning)
+				s.during(func() { p.letGo(r, actions.RedoAccept) }, func(l *listener) { l.moves(r, "it was accepted") })
+				r.status(statuses.Running)
 				r.fail(1)
 				s.False(r.failing())
 				p.seal(r)
 			}
-			r.status(store.StatusFailed)
+			r.status(statuses.Failed)
 		}
 	}},
 	{"failures that are no longer kept hold the run until they are accepted", func(s *scene) {
@@ -171,18 +177,18 @@ var holdContract = []testCase{
 		r.fail(5)
 		p := r.producer()
 		p.seal(r)
-		reply := p.redo(r, store.RedoParams{Action: store.RedoDiscard})
+		reply := p.redo(r, store.RedoParams{Action: actions.RedoDiscard})
 		s.Equal([]int64{2, 3}, []int64{reply.Moved, reply.Gone})
 		r.held()
-		s.Equal(store.RedoReply{Moved: 1, Gone: 3}, p.redo(r, store.RedoParams{Action: store.RedoAccept}))
-		r.status(store.StatusFailed)
+		s.Equal(store.RedoReply{Moved: 1, Gone: 3}, p.redo(r, store.RedoParams{Action: actions.RedoAccept}))
+		r.status(statuses.Failed)
 	}},
 	{"only a run that holds can be accepted or repeated", func(s *scene) {
 		both := func(r *run, accept, repeat error) {
 			s.tb.Helper()
-			_, err := r.producer().tryRedo(r.id, store.RedoParams{Action: store.RedoPostJob})
+			_, err := r.producer().tryRedo(r.id, store.RedoParams{Action: actions.RedoPostJob})
 			s.ErrorIs(err, repeat, "repeat")
-			_, err = r.producer().tryRedo(r.id, store.RedoParams{Action: store.RedoAccept})
+			_, err = r.producer().tryRedo(r.id, store.RedoParams{Action: actions.RedoAccept})
 			if accept == nil {
 				s.NoError(err)
 			} else {
@@ -193,17 +199,17 @@ var holdContract = []testCase{
 		w := r.worker()
 		both(r, store.ErrNotHeld, store.ErrNotHeld)
 		w.succeed(w.one())
-		r.status(store.StatusFinishing)
+		r.status(statuses.Finishing)
 		both(r, store.ErrNotHeld, store.ErrNotHeld)
 		w.settle(hookDone(w.one(), "gave up"))
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 		both(r, store.ErrRunFinished, store.ErrRunFinished)
 		r = s.holds(store.StartParams{Job: "held"})
 		both(r, nil, store.ErrNotHeld)     // it has no hook that gave up
 		both(r, nil, store.ErrRunFinished) // it was accepted before
 		r = s.holds(store.StartParams{})
 		r.stop(false)
-		r.status(store.StatusStopped)
+		r.status(statuses.Stopped)
 		both(r, store.ErrJobStopped, store.ErrJobStopped)
 		s.Equal([]int64{1}, r.places(store.FailuresParams{}), "a stop keeps the failures")
 		r.id.Number++
@@ -212,19 +218,19 @@ var holdContract = []testCase{
 		s.refuses(err, "OnFailure")
 	}},
 	{"a run that its pre-job hook ended, or a task cancelled, is not held", func(s *scene) {
-		for _, verdict := range []store.Verdict{store.VerdictSkip, store.VerdictAbort} {
+		for _, verdict := range []verdicts.Verdict{verdicts.Skip, verdicts.Abort} {
 			r := s.start(store.StartParams{Job: "import", OnFailure: store.OnFailureHold, PreJob: hook(preJob)})
 			w := r.worker()
 			w.settle(plain(w.one(), verdict))
-			r.status(store.StatusSkipped, store.StatusFailed)
+			r.status(statuses.Skipped, statuses.Failed)
 			w.close()
 		}
 		r := s.start(store.StartParams{Job: "import", Open: true, OnFailure: store.OnFailureHold})
 		r.fail(1)
 		p, w := r.producer(), r.worker()
 		p.add(r, task(scan, "t"))
-		w.settle(plain(w.one(), store.VerdictStopRun))
-		r.status(store.StatusStopped)
+		w.settle(plain(w.one(), verdicts.StopRun))
+		r.status(statuses.Stopped)
 	}},
 	{"whatever ends the last task leaves the run held: a cancellation, a seal for being idle", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import", Open: true, SealAfter: brief, OnFailure: store.OnFailureHold})
@@ -233,10 +239,10 @@ var holdContract = []testCase{
 		r.held()
 		p := r.producer()
 		p.add(r, delayed(scan, "t", never))
-		s.Equal(store.ChangeCancelled, r.cancel("t"))
+		s.Equal(verdicts.ChangeCancelled, r.cancel("t"))
 		r.held()
-		p.letGo(r, store.RedoAccept)
-		r.status(store.StatusFailed)
+		p.letGo(r, actions.RedoAccept)
+		r.status(statuses.Failed)
 	}},
 	{"a run that is held is kept, and found", func(s *scene) {
 		r := s.holds(store.StartParams{Retention: brief})
@@ -252,16 +258,16 @@ var holdContract = []testCase{
 		r := s.givesUp()
 		rec := r.record()
 		s.Equal([]string{"mail server is down", `"none"`}, []string{rec.HookError, string(rec.Result)})
-		s.Equal(store.StatusSucceeded, rec.FinalStatus)
+		s.Equal(statuses.Succeeded, rec.FinalStatus)
 		s.Equal([]string{"import"}, s.listedJobRuns(store.RunsParams{Held: true}))
 		p := r.producer()
 		_, err := p.tryRedo(r.id, store.RedoParams{})
 		s.ErrorIs(err, store.ErrRunFinished)
 		s.ErrorIs(p.offer(r, task(scan, "late"))[0].Err, store.ErrRunFinished)
-		s.during(func() { s.EqualValues(1, p.letGo(r, store.RedoPostJob)) }, func(l *listener) { l.moves(r, "the hook waits") })
+		s.during(func() { s.EqualValues(1, p.letGo(r, actions.RedoPostJob)) }, func(l *listener) { l.moves(r, "the hook waits") })
 		rec = r.record()
 		s.Equal([]string{"", ""}, []string{rec.HookError, string(rec.Result)})
-		for _, action := range []store.RedoAction{store.RedoAccept, store.RedoPostJob} {
+		for _, action := range []actions.Redo{actions.RedoAccept, actions.RedoPostJob} {
 			_, err = p.tryRedo(r.id, store.RedoParams{Action: action})
 			s.ErrorIs(err, store.ErrNotHeld, "the hook waits")
 		}
@@ -270,11 +276,11 @@ var holdContract = []testCase{
 		s.lapse(dead)
 		w.settle(hookDone(w.one(), "still down"))
 		r.held()
-		s.during(func() { p.letGo(r, store.RedoPostJob) }, func(l *listener) { l.hearsOfWork(r.partition, postJob.Queue) })
-		r.finishes(store.StatusSucceeded)
+		s.during(func() { p.letGo(r, actions.RedoPostJob) }, func(l *listener) { l.hearsOfWork(r.partition, postJob.Queue) })
+		r.finishes(statuses.Succeeded)
 		s.Empty(r.record().HookError)
 		lines := s.auditOf(r.partition, 7)
-		s.Equal([]store.Action{store.ActionRepeat, store.ActionRepeat}, []store.Action{lines[0].Action, lines[1].Action})
+		s.Equal([]actions.Action{actions.Repeat, actions.Repeat}, []actions.Action{lines[0].Action, lines[1].Action})
 		s.Len(lines, 2)
 	}},
 	{"of two calls one repeats the hook, and a repeat of the call does not", func(s *scene) {
@@ -285,7 +291,7 @@ var holdContract = []testCase{
 			producers[i] = r.producer()
 		}
 		s.together(len(producers), func(i int) error {
-			reply, err := producers[i].tryRedo(r.id, store.RedoParams{Action: store.RedoPostJob})
+			reply, err := producers[i].tryRedo(r.id, store.RedoParams{Action: actions.RedoPostJob})
 			if moved[i] = reply.Moved; err != nil {
 				s.ErrorIs(err, store.ErrNotHeld)
 			}
@@ -305,28 +311,28 @@ var holdContract = []testCase{
 	}},
 	{"a hook that gave up is accepted, or stopped, with the outcome of the tasks", func(s *scene) {
 		r := s.givesUp()
-		s.EqualValues(1, r.producer().letGo(r, store.RedoAccept))
+		s.EqualValues(1, r.producer().letGo(r, actions.RedoAccept))
 		rec := r.record()
-		s.Equal(store.StatusSucceeded, rec.Status)
+		s.Equal(statuses.Succeeded, rec.Status)
 		s.Equal("mail server is down", rec.HookError)
 		r = s.givesUp()
 		r.stop(false)
 		rec = r.record()
-		s.Equal(store.StatusSucceeded, rec.Status)
+		s.Equal(statuses.Succeeded, rec.Status)
 		s.Equal("stopped", rec.HookError)
 		r.worker().none("the run has ended")
 	}},
 	{"failures that were accepted do not keep the hook from holding the run", func(s *scene) {
 		r := s.holds(store.StartParams{PostJob: hook(postJob)})
 		p, w := r.producer(), r.worker()
-		p.letGo(r, store.RedoAccept)
+		p.letGo(r, actions.RedoAccept)
 		w.settle(hookDone(w.one(), "gave up"))
-		s.Equal(store.StatusFailed, r.held().FinalStatus)
+		s.Equal(statuses.Failed, r.held().FinalStatus)
 		r.pause(true)
-		p.letGo(r, store.RedoPostJob)
+		p.letGo(r, actions.RedoPostJob)
 		w.none("it is paused")
 		r.pause(false)
-		r.finishes(store.StatusFailed)
+		r.finishes(statuses.Failed)
 	}},
 	{"the name of the hold for failures is taken", func(s *scene) {
 		r := s.open("import")

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 var jobsContract = []testCase{
@@ -19,13 +21,13 @@ var jobsContract = []testCase{
 		s.NoError(s.store.DeleteJob(s.ctx, "import"))
 	}},
 	{"declaring says what it did", func(s *scene) {
-		ensure := func(def string, revision int64) store.EnsureResult {
+		ensure := func(def string, revision int64) verdicts.Ensure {
 			s.tb.Helper()
 			result, err := s.store.EnsureJob(
 				s.ctx,
 				store.EnsureParams{
 					Job:        "nightly",
-					Type:       store.JobPeriodic,
+					Type:       statuses.JobPeriodic,
 					Definition: []byte(def),
 					Revision:   revision,
 				},
@@ -33,22 +35,22 @@ var jobsContract = []testCase{
 			s.NoError(err)
 			return result
 		}
-		s.Equal(store.EnsureCreated, ensure("v1", 1))
-		s.Equal(store.EnsureUnchanged, ensure("v1", 1))
-		s.Equal(store.EnsureUpdated, ensure("v1 again", 1), "the same revision may change the definition")
-		s.Equal(store.EnsureUpdated, ensure("v3", 3))
-		s.Equal(store.EnsureUnchanged, ensure("v3", 3))
-		s.Equal(store.EnsureKept, ensure("v2", 2), "a lower revision never overwrites a higher one")
+		s.Equal(verdicts.EnsureCreated, ensure("v1", 1))
+		s.Equal(verdicts.EnsureUnchanged, ensure("v1", 1))
+		s.Equal(verdicts.EnsureUpdated, ensure("v1 again", 1), "the same revision may change the definition")
+		s.Equal(verdicts.EnsureUpdated, ensure("v3", 3))
+		s.Equal(verdicts.EnsureUnchanged, ensure("v3", 3))
+		s.Equal(verdicts.EnsureKept, ensure("v2", 2), "a lower revision never overwrites a higher one")
 		job, err := s.store.Job(s.ctx, "nightly")
 		s.NoError(err)
 		s.Equal("v3", string(job.Definition))
 		s.Equal(int64(3), job.Revision)
-		s.Equal(store.JobPeriodic, job.Type)
+		s.Equal(statuses.JobPeriodic, job.Type)
 		s.Zero(job.LastRun)
 		s.False(job.Created.IsZero())
 	}},
 	{"disabling is kept apart from the definition", func(s *scene) {
-		def := store.EnsureParams{Job: "nightly", Type: store.JobStanding, Definition: []byte("v1")}
+		def := store.EnsureParams{Job: "nightly", Type: statuses.JobStanding, Definition: []byte("v1")}
 		disabled := func() bool {
 			job, err := s.store.Job(s.ctx, "nightly")
 			s.NoError(err)
@@ -68,14 +70,14 @@ var jobsContract = []testCase{
 	}},
 	{"a declared job is kept when its runs have expired", func(s *scene) {
 		_, err := s.store.EnsureJob(
-			s.ctx, store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")},
+			s.ctx, store.EnsureParams{Job: "nightly", Type: statuses.JobPeriodic, Definition: []byte("d")},
 		)
 		s.NoError(err)
 		r := s.start(store.StartParams{Job: "nightly", Declared: true, Retention: tick})
 		job, err := s.store.Job(s.ctx, "nightly")
 		s.NoError(err)
 		s.Equal(r.id.Number, job.LastRun)
-		s.Equal(store.JobPeriodic, job.Type)
+		s.Equal(statuses.JobPeriodic, job.Type)
 		r.worker().drain(wellDone)
 		s.until(r.partition, "its run has expired", func() bool {
 			runs, err := s.store.JobRuns(s.ctx, "nightly")
@@ -89,7 +91,7 @@ var jobsContract = []testCase{
 	{"jobs are listed in the order of their names, page by page, with their newest run", func(s *scene) {
 		want := make(map[int][]string)
 		newest := make(map[string]store.RunID)
-		declared := []store.JobType{store.JobStanding, store.JobPeriodic}
+		declared := []statuses.JobType{statuses.JobStanding, statuses.JobPeriodic}
 		for i := range 25 {
 			name := fmt.Sprintf("job/%02d", (i*7)%25)
 			want[s.partition(name)] = append(want[s.partition(name)], name)
@@ -117,7 +119,7 @@ var jobsContract = []testCase{
 					if ran {
 						s.Equal(id, e.Run.ID)
 						s.Equal(id.Number, e.Job.LastRun)
-						s.Equal(store.StatusRunning, e.Run.Status)
+						s.Equal(statuses.Running, e.Run.Status)
 					}
 				}
 				if after = page.Next; after == "" {
@@ -128,7 +130,7 @@ var jobsContract = []testCase{
 		}
 	}},
 	{"periodic jobs are listed by name, and others are not", func(s *scene) {
-		declare := func(name string, t store.JobType) {
+		declare := func(name string, t statuses.JobType) {
 			_, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: name, Type: t, Definition: []byte(t)})
 			s.NoError(err)
 		}
@@ -155,17 +157,17 @@ var jobsContract = []testCase{
 			name := fmt.Sprintf("job/%02d", i)
 			if all = append(all, name); i%2 == 0 {
 				want = append(want, name)
-				declare(name, store.JobPeriodic)
+				declare(name, statuses.JobPeriodic)
 				continue
 			}
-			declare(name, store.JobStanding)
+			declare(name, statuses.JobStanding)
 		}
 		s.start(store.StartParams{Job: "single"}).stop(false)
 		all = append(all, "single")
 		s.Equal(want, listed(periodic))
 		s.Equal(all, listed(store.ListParams{}), "each once")
-		declare(want[0], store.JobStanding)
-		declare(all[1], store.JobPeriodic)
+		declare(want[0], statuses.JobStanding)
+		declare(all[1], statuses.JobPeriodic)
 		s.NoError(s.store.SetJobDisabled(s.ctx, want[1], true))
 		want[0] = all[1]
 		s.Equal(want, listed(periodic), "as their types are now")
@@ -198,13 +200,13 @@ var jobsContract = []testCase{
 		runs, err := s.store.JobRuns(s.ctx, "import")
 		s.NoError(err)
 		s.Equal([]int64{second.id.Number}, runs)
-		second.status(store.StatusStopped)
+		second.status(statuses.Stopped)
 	}},
 	{"a deleted job is gone with its definition and runs", func(s *scene) {
 		partition := s.partition("nightly")
 		before := s.leftovers()
 		_, err := s.store.EnsureJob(
-			s.ctx, store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")},
+			s.ctx, store.EnsureParams{Job: "nightly", Type: statuses.JobPeriodic, Definition: []byte("d")},
 		)
 		s.NoError(err)
 		var last *run

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // ledger reads the ledger of the partition by route.
@@ -73,7 +75,7 @@ var ledgerContract = []testCase{
 		counted := counting(success(ds[1]), map[string]int64{"bytes": 1})
 		outcomes := []store.Outcome{
 			success(ds[0], tasks(file, "child", 2)...), counted, failed(ds[2]), retried(ds[3], never), retried(ds[4], 0),
-			snoozed(ds[5], never), plain(ds[6], store.VerdictRelease), success(ds[7]),
+			snoozed(ds[5], never), plain(ds[6], verdicts.Release), success(ds[7]),
 		}
 		w.settle(outcomes...)
 		_, err = w.resettle(outcomes...)
@@ -98,7 +100,7 @@ var ledgerContract = []testCase{
 		p.add(r, tasks(scan, "scan", 5)...)
 		ds := w.take(5)
 		r.stop(true)
-		w.settle(success(ds[0]), failed(ds[1]), retried(ds[2], 0), plain(ds[3], store.VerdictRelease))
+		w.settle(success(ds[0]), failed(ds[1]), retried(ds[2], 0), plain(ds[3], verdicts.Release))
 		w.close()
 		r.did(scan, store.QueueRecord{Enqueued: 5, Started: 4, Succeeded: 1, Failed: 1}, "it is not made again")
 	}},
@@ -109,7 +111,7 @@ var ledgerContract = []testCase{
 		s.Equal(store.QueueRecord{Route: scan, Held: 1, Runs: 1, Oldest: q.Oldest, Enqueued: 1}, q)
 		s.False(q.Oldest.IsZero())
 		w := r.worker()
-		w.settle(plain(w.one(), store.VerdictBegin))
+		w.settle(plain(w.one(), verdicts.Begin))
 		q = s.ledger(r.partition)[scan]
 		s.Equal(store.QueueRecord{Route: scan, Waiting: 1, Runs: 1, Oldest: q.Oldest, Enqueued: 1}, q)
 		s.NotContains(s.ledger(r.partition), preJob, "a hook is in no ledger")
@@ -136,7 +138,7 @@ var ledgerContract = []testCase{
 		s.Equal(int64(2), s.ledger(r.partition)[scan].Retrying)
 		p.add(r, task(scan, "waiting"), delayed(scan, "delayed", never))
 		for _, id := range []string{"retrying/0", "waiting", "delayed"} {
-			s.Equal(store.ChangeCancelled, r.cancel(id))
+			s.Equal(verdicts.ChangeCancelled, r.cancel(id))
 		}
 		s.Equal(store.QueueRecord{Route: scan, Retrying: 1}, depthsOf(s.ledger(r.partition)[scan]))
 		r.did(scan, store.QueueRecord{Enqueued: 4, Started: 2, Retried: 2}, "it ended in no attempt")
@@ -146,9 +148,9 @@ var ledgerContract = []testCase{
 		w := r.worker()
 		r.producer().add(r, tasks(scan, "scan", 2)...)
 		ds := w.take(2)
-		s.Equal(store.ChangeRequested, r.cancel(ds[0].Task.ID))
-		s.Equal(store.ChangeRequested, r.cancel(ds[1].Task.ID))
-		w.settle(plain(ds[0], store.VerdictRelease))
+		s.Equal(verdicts.ChangeRequested, r.cancel(ds[0].Task.ID))
+		s.Equal(verdicts.ChangeRequested, r.cancel(ds[1].Task.ID))
+		w.settle(plain(ds[0], verdicts.Release))
 		r.did(scan, store.QueueRecord{Enqueued: 2, Started: 1}, "one runs")
 		w.settle(retried(ds[1], 0))
 		r.did(scan, store.QueueRecord{Enqueued: 2, Started: 1}, "its attempt ended, and is not made again")
@@ -166,7 +168,7 @@ var ledgerContract = []testCase{
 		late, later := task(scan, "late"), delayed(scan, "later", never)
 		late.Task.Expires, later.Task.Expires = s.clock(r.partition).Add(-time.Second), s.clock(r.partition).Add(-time.Second)
 		r.producer().add(r, late, later)
-		s.Equal(store.TaskExpired, statuses(r.list(store.TasksParams{}))["late"])
+		s.Equal(statuses.TaskExpired, statusesOf(r.list(store.TasksParams{}))["late"])
 		s.Equal(store.QueueRecord{Route: scan, Waiting: 1, Delayed: 1, Runs: 1}, depthsOf(s.ledger(r.partition)[scan]))
 	}},
 	{"a task waits since it is ready", func(s *scene) {

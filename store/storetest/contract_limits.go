@@ -7,6 +7,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/signals"
 )
 
 // drawer is one holder of a limit: it numbers its calls.
@@ -88,7 +89,7 @@ var limitsContract = []testCase{
 			last, next := line[i%4], line[(i+1)%4]
 			s.Zero(last.draw(0, 0).Held)
 			l.hears("that it is the turn of the first", func(sig store.Signal) bool {
-				return sig.Type == store.SignalLimit && sig.Limit == "l" && sig.Holder == next.p.Holder &&
+				return sig.Type == signals.Limit && sig.Limit == "l" && sig.Holder == next.p.Holder &&
 					sig.Partition == s.partition("l")
 			})
 			l.stop()
@@ -109,7 +110,7 @@ var limitsContract = []testCase{
 		b.draw(0, 1)
 		l.hears(
 			"that others want permits",
-			func(sig store.Signal) bool { return sig.Type == store.SignalLimit && sig.Holder == a.p.Holder },
+			func(sig store.Signal) bool { return sig.Type == signals.Limit && sig.Holder == a.p.Holder },
 		)
 	}},
 	{"what is in use is kept when there are fewer, and more are there at once", func(s *scene) {
@@ -173,7 +174,7 @@ var limitsContract = []testCase{
 		s.NoError(s.store.Forfeit(s.ctx, "l", silent[0]))
 		l.hears(
 			"that permits are there",
-			func(sig store.Signal) bool { return sig.Type == store.SignalLimit && sig.Holder == alive.p.Holder },
+			func(sig store.Signal) bool { return sig.Type == signals.Limit && sig.Holder == alive.p.Holder },
 		)
 		s.NoError(s.store.Forfeit(s.ctx, "l", silent[0]))
 		s.Equal(2, alive.draw(0, 2).Held)

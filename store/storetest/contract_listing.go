@@ -10,6 +10,8 @@ import (
 	"github.com/rollcall-go/rollcall/internal/taskid"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // mixture is a run with tasks in every place, and the session that runs some.
@@ -37,7 +39,7 @@ func (s *scene) mixture() (*run, *worker) {
 	p.add(r, tasks(scan, "running", 2)...)
 	ds := slices.DeleteFunc(w.take(3), func(d store.Delivery) bool {
 		if d.Task.ID == "recovered" {
-			w.settle(plain(d, store.VerdictRelease))
+			w.settle(plain(d, verdicts.Release))
 			return true
 		}
 		return false
@@ -48,23 +50,23 @@ func (s *scene) mixture() (*run, *worker) {
 }
 
 // mixed is what a mixture lists.
-func mixed() map[string]store.TaskStatus {
-	want := map[string]store.TaskStatus{
-		"failed": store.TaskFailed, "retrying": store.TaskRetrying, "snoozed": store.TaskDelayed,
-		"recovered": store.TaskWaiting, "running/0": store.TaskRunning, "running/1": store.TaskRunning,
-		"delayed": store.TaskDelayed, "delayed too": store.TaskDelayed,
+func mixed() map[string]statuses.TaskStatus {
+	want := map[string]statuses.TaskStatus{
+		"failed": statuses.TaskFailed, "retrying": statuses.TaskRetrying, "snoozed": statuses.TaskDelayed,
+		"recovered": statuses.TaskWaiting, "running/0": statuses.TaskRunning, "running/1": statuses.TaskRunning,
+		"delayed": statuses.TaskDelayed, "delayed too": statuses.TaskDelayed,
 	}
 	for i := range 5 {
-		want[fmt.Sprint("child/", i)] = store.TaskWaiting
+		want[fmt.Sprint("child/", i)] = statuses.TaskWaiting
 	}
 	for i := range 7 {
-		want[fmt.Sprint("waiting/", i)] = store.TaskWaiting
+		want[fmt.Sprint("waiting/", i)] = statuses.TaskWaiting
 	}
 	return want
 }
 
-func statuses(all []store.TaskRecord) map[string]store.TaskStatus {
-	by := make(map[string]store.TaskStatus)
+func statusesOf(all []store.TaskRecord) map[string]statuses.TaskStatus {
+	by := make(map[string]statuses.TaskStatus)
 	for _, rec := range all {
 		by[rec.Task.ID] = rec.Status
 	}
@@ -75,19 +77,19 @@ var listingContract = []testCase{
 	{"each task is listed where it is, with what is known of it", func(s *scene) {
 		r, w := s.mixture()
 		all := r.listed()
-		s.Equal(mixed(), statuses(r.list(store.TasksParams{})))
+		s.Equal(mixed(), statusesOf(r.list(store.TasksParams{})))
 		s.Len(r.list(store.TasksParams{}), len(mixed()), "each once")
 		for id, rec := range all {
 			s.Equal(id, string(rec.Task.Payload))
 			s.NotEmpty(rec.Cursor)
 			s.Equal(
-				rec.Status == store.TaskDelayed || rec.Status == store.TaskRetrying,
+				rec.Status == statuses.TaskDelayed || rec.Status == statuses.TaskRetrying,
 				!rec.Due.IsZero(),
 				"Due of %s",
 				id,
 			)
-			s.Equal(rec.Status == store.TaskFailed, rec.Error != "", "Error of %s", id)
-			s.Equal(rec.Status == store.TaskFailed, !rec.Since.IsZero(), "Since of %s", id)
+			s.Equal(rec.Status == statuses.TaskFailed, rec.Error != "", "Error of %s", id)
+			s.Equal(rec.Status == statuses.TaskFailed, !rec.Since.IsZero(), "Since of %s", id)
 		}
 		for _, id := range []string{"failed", "running/0", "running/1"} {
 			s.Equal(w.session.ID, all[id].Worker)
@@ -108,7 +110,7 @@ var listingContract = []testCase{
 		}
 		root := until(task(scan, "root"), true)
 		behind := s.start(store.StartParams{Job: "hooked", Root: &root, PreJob: hook(preJob)})
-		s.Equal(store.TaskExpired, statuses(behind.list(store.TasksParams{}))["root"])
+		s.Equal(statuses.TaskExpired, statusesOf(behind.list(store.TasksParams{}))["root"])
 
 		r := s.open("import")
 		p, w, dead := r.producer(), r.worker(), r.worker()
@@ -128,22 +130,22 @@ var listingContract = []testCase{
 			until(task(scan, "in time"), false),
 			task(scan, "never"),
 		)
-		want := map[string]store.TaskStatus{
-			"recovered": store.TaskExpired, "child": store.TaskExpired, "fresh child": store.TaskWaiting,
-			"delayed": store.TaskExpired, "waiting": store.TaskExpired, "in time": store.TaskWaiting, "never": store.TaskWaiting,
+		want := map[string]statuses.TaskStatus{
+			"recovered": statuses.TaskExpired, "child": statuses.TaskExpired, "fresh child": statuses.TaskWaiting,
+			"delayed": statuses.TaskExpired, "waiting": statuses.TaskExpired, "in time": statuses.TaskWaiting, "never": statuses.TaskWaiting,
 		}
-		s.Equal(want, statuses(r.list(store.TasksParams{})))
-		s.Len(r.list(store.TasksParams{Status: store.TaskExpired}), 4)
-		s.Len(r.list(store.TasksParams{Status: store.TaskWaiting}), 3)
-		s.Empty(r.list(store.TasksParams{Status: store.TaskDelayed}))
+		s.Equal(want, statusesOf(r.list(store.TasksParams{})))
+		s.Len(r.list(store.TasksParams{Status: statuses.TaskExpired}), 4)
+		s.Len(r.list(store.TasksParams{Status: statuses.TaskWaiting}), 3)
+		s.Empty(r.list(store.TasksParams{Status: statuses.TaskDelayed}))
 		s.EqualValues(6, r.record().Counts.Pending, "nothing counts it before a worker does")
 
 		for _, d := range w.take(4) {
-			s.Contains(statuses(r.list(store.TasksParams{Status: store.TaskRunning})), d.Task.ID)
+			s.Contains(statusesOf(r.list(store.TasksParams{Status: statuses.TaskRunning})), d.Task.ID)
 			w.settle(failed(d))
 		}
-		s.Len(r.list(store.TasksParams{Status: store.TaskFailed}), 4, "what has ended does not expire")
-		s.Len(r.list(store.TasksParams{Status: store.TaskExpired}), 2)
+		s.Len(r.list(store.TasksParams{Status: statuses.TaskFailed}), 4, "what has ended does not expire")
+		s.Len(r.list(store.TasksParams{Status: statuses.TaskExpired}), 2)
 	}},
 	{"a running task shows what its worker last said of it", func(s *scene) {
 		r, w := s.mixture()
@@ -158,7 +160,7 @@ var listingContract = []testCase{
 		r, _ := s.mixture()
 		whole := r.list(store.TasksParams{})
 		for limit := 1; limit <= len(whole)+1; limit++ {
-			s.Equal(statuses(whole), statuses(r.list(store.TasksParams{Limit: limit})), "by %d", limit)
+			s.Equal(statusesOf(whole), statusesOf(r.list(store.TasksParams{Limit: limit})), "by %d", limit)
 			s.Len(r.list(store.TasksParams{Limit: limit}), len(whole), "by %d", limit)
 		}
 		for i, rec := range whole {
@@ -179,14 +181,14 @@ var listingContract = []testCase{
 			}
 			s.Equal(want, r.list(p))
 		}
-		for _, status := range []store.TaskStatus{
-			store.TaskWaiting, store.TaskHeld, store.TaskDelayed, store.TaskRetrying, store.TaskRunning, store.TaskFailed,
+		for _, status := range []statuses.TaskStatus{
+			statuses.TaskWaiting, statuses.TaskHeld, statuses.TaskDelayed, statuses.TaskRetrying, statuses.TaskRunning, statuses.TaskFailed,
 		} {
 			check(store.TasksParams{Status: status}, func(rec store.TaskRecord) bool { return rec.Status == status })
 		}
 		check(store.TasksParams{Queue: file.Queue}, func(rec store.TaskRecord) bool { return rec.Route == file })
-		check(store.TasksParams{Kind: scan.Kind, Status: store.TaskDelayed}, func(rec store.TaskRecord) bool {
-			return rec.Route == scan && rec.Status == store.TaskDelayed
+		check(store.TasksParams{Kind: scan.Kind, Status: statuses.TaskDelayed}, func(rec store.TaskRecord) bool {
+			return rec.Route == scan && rec.Status == statuses.TaskDelayed
 		})
 		check(store.TasksParams{Set: "other"}, func(store.TaskRecord) bool { return false })
 		for id := range mixed() {
@@ -199,7 +201,7 @@ var listingContract = []testCase{
 		r := s.open("import")
 		p, w := r.producer(), r.worker()
 		ids := func(id string) []string {
-			return slices.Sorted(maps.Keys(statuses(r.list(store.TasksParams{ID: id, Claimed: true}))))
+			return slices.Sorted(maps.Keys(statusesOf(r.list(store.TasksParams{ID: id, Claimed: true}))))
 		}
 		p.add(
 			r,
@@ -235,8 +237,8 @@ var listingContract = []testCase{
 			s.NoError(err)
 			s.Empty(change, id)
 		}
-		for id, done := range map[string]store.TaskChange{
-			"running": store.ChangeRequested, "waiting": store.ChangeCancelled, "delayed": store.ChangeCancelled, "child": store.ChangeCancelled,
+		for id, done := range map[string]verdicts.Change{
+			"running": verdicts.ChangeRequested, "waiting": verdicts.ChangeCancelled, "delayed": verdicts.ChangeCancelled, "child": verdicts.ChangeCancelled,
 		} {
 			change, err := s.tryChange(store.ChangeTaskParams{Run: r.id, ID: id, Claimed: true, Cancel: true})
 			s.NoError(err)
@@ -271,9 +273,9 @@ var listingContract = []testCase{
 			s.Len(all, 1)
 			s.Equal(it.Route, all[0].Route)
 			s.Equal(it.Task.ID, all[0].Task.ID)
-			s.Equal(store.ChangeNotDelayed, r.reschedule(it.Task.ID, time.Time{}))
+			s.Equal(verdicts.ChangeNotDelayed, r.reschedule(it.Task.ID, time.Time{}))
 		}
-		s.Equal(store.ChangeCancelled, r.cancel(first[600].Task.ID))
+		s.Equal(verdicts.ChangeCancelled, r.cancel(first[600].Task.ID))
 		for _, gone := range []string{first[600].Task.ID, id(2), "nobody"} {
 			s.Empty(r.list(store.TasksParams{ID: gone}))
 			s.Empty(r.reschedule(gone, time.Time{}))
@@ -284,50 +286,50 @@ var listingContract = []testCase{
 		r := s.start(store.StartParams{Job: "import", PreJob: hook(preJob), PostJob: hook(postJob)})
 		w := r.worker()
 		r.producer().add(r, task(file, "early"), delayed(file, "delayed", never))
-		early := map[string]store.TaskStatus{
-			"root":    store.TaskHeld,
-			"early":   store.TaskHeld,
-			"delayed": store.TaskDelayed,
+		early := map[string]statuses.TaskStatus{
+			"root":    statuses.TaskHeld,
+			"early":   statuses.TaskHeld,
+			"delayed": statuses.TaskDelayed,
 		}
-		s.Equal(early, statuses(r.list(store.TasksParams{})))
-		s.Equal(early, statuses(r.list(store.TasksParams{Limit: 1})))
-		s.Empty(r.list(store.TasksParams{Status: store.TaskWaiting}))
+		s.Equal(early, statusesOf(r.list(store.TasksParams{})))
+		s.Equal(early, statusesOf(r.list(store.TasksParams{Limit: 1})))
+		s.Empty(r.list(store.TasksParams{Status: statuses.TaskWaiting}))
 		r.listed()
 		pre := w.one()
-		s.Equal(early, statuses(r.list(store.TasksParams{})), "hooks are no tasks")
-		w.settle(plain(pre, store.VerdictBegin))
-		s.Equal(store.TaskWaiting, r.listed()["root"].Status)
+		s.Equal(early, statusesOf(r.list(store.TasksParams{})), "hooks are no tasks")
+		w.settle(plain(pre, verdicts.Begin))
+		s.Equal(statuses.TaskWaiting, r.listed()["root"].Status)
 		r.pause(true)
-		s.Equal(early, statuses(r.list(store.TasksParams{})))
-		s.Len(r.list(store.TasksParams{Status: store.TaskHeld}), 2)
+		s.Equal(early, statusesOf(r.list(store.TasksParams{})))
+		s.Len(r.list(store.TasksParams{Status: statuses.TaskHeld}), 2)
 		r.pause(false)
-		s.Empty(r.list(store.TasksParams{Status: store.TaskHeld}))
+		s.Empty(r.list(store.TasksParams{Status: statuses.TaskHeld}))
 		queue := store.PauseScope{Queue: file.Queue}
 		s.NoError(s.store.Pause(s.ctx, r.partition, store.Pause{Scope: queue}))
 		s.Equal(
-			map[string]store.TaskStatus{"early": store.TaskHeld},
-			statuses(r.list(store.TasksParams{Status: store.TaskHeld})),
+			map[string]statuses.TaskStatus{"early": statuses.TaskHeld},
+			statusesOf(r.list(store.TasksParams{Status: statuses.TaskHeld})),
 		)
 		s.Equal(
-			map[string]store.TaskStatus{"root": store.TaskWaiting},
-			statuses(r.list(store.TasksParams{Status: store.TaskWaiting})),
+			map[string]statuses.TaskStatus{"root": statuses.TaskWaiting},
+			statusesOf(r.list(store.TasksParams{Status: statuses.TaskWaiting})),
 		)
 		s.NoError(s.store.Resume(s.ctx, r.partition, queue))
-		s.Empty(r.list(store.TasksParams{Status: store.TaskHeld}))
+		s.Empty(r.list(store.TasksParams{Status: statuses.TaskHeld}))
 	}},
 	{"what a stop cancelled is gone from the listing, and so is what succeeded", func(s *scene) {
 		r, w := s.mixture()
 		r.stop(true)
-		want := map[string]store.TaskStatus{
-			"failed": store.TaskFailed, "running/0": store.TaskRunning, "running/1": store.TaskRunning,
+		want := map[string]statuses.TaskStatus{
+			"failed": statuses.TaskFailed, "running/0": statuses.TaskRunning, "running/1": statuses.TaskRunning,
 		}
-		s.Equal(want, statuses(r.list(store.TasksParams{})))
+		s.Equal(want, statusesOf(r.list(store.TasksParams{})))
 		r.listed()
 		for i, d := range w.held() {
-			w.settle(pickEven(i, success(d), plain(d, store.VerdictCancel)))
+			w.settle(pickEven(i, success(d), plain(d, verdicts.Cancel)))
 		}
-		s.Equal(map[string]store.TaskStatus{"failed": store.TaskFailed}, statuses(r.list(store.TasksParams{})))
-		r.status(store.StatusStopped)
+		s.Equal(map[string]statuses.TaskStatus{"failed": statuses.TaskFailed}, statusesOf(r.list(store.TasksParams{})))
+		r.status(statuses.Stopped)
 		s.sweep(r.partition)
 		r.listed()
 		s.NoError(s.store.DeleteRun(s.ctx, r.id))
@@ -344,7 +346,7 @@ var listingContract = []testCase{
 		for i := 0; ; i++ {
 			page, err := s.store.Tasks(
 				s.ctx,
-				store.TasksParams{Run: r.id, Status: store.TaskWaiting, Cursor: cursor, Limit: 7},
+				store.TasksParams{Run: r.id, Status: statuses.TaskWaiting, Cursor: cursor, Limit: 7},
 			)
 			s.NoError(err)
 			for _, rec := range page.Tasks {
@@ -377,7 +379,7 @@ var listingContract = []testCase{
 			it.Task.Payload = large(i)
 			p.add(r, it)
 		}
-		all := func(status store.TaskStatus) {
+		all := func(status statuses.TaskStatus) {
 			seen := make(map[string]bool)
 			for cursor := ""; ; {
 				page, err := s.store.Tasks(
@@ -396,20 +398,20 @@ var listingContract = []testCase{
 			}
 			s.Len(seen, largeItems, "%s", status)
 		}
-		all(store.TaskWaiting)
+		all(statuses.TaskWaiting)
 		ds := w.take(largeItems)
-		all(store.TaskRunning)
+		all(statuses.TaskRunning)
 		for _, d := range ds {
 			w.settle(retried(d, 2*tick))
 		}
-		all(store.TaskRetrying)
+		all(statuses.TaskRetrying)
 		s.until(r.partition, "they are due again", func() bool {
 			s.promote(r.partition)
 			return r.record().Counts.Pending == largeItems
 		})
 		w.take(largeItems)
 		w.close()
-		all(store.TaskWaiting)
+		all(statuses.TaskWaiting)
 	}},
 	{"a task carries its last attempts, through retries, releases and deaths of workers", func(s *scene) {
 		r := s.open("import")
@@ -424,7 +426,7 @@ var listingContract = []testCase{
 			return d
 		}
 		w.settle(retried(tried(d, "first"), 0))
-		w.settle(plain(tried(w.one(), "second"), store.VerdictRelease))
+		w.settle(plain(tried(w.one(), "second"), verdicts.Release))
 		same := func(want, got []store.Attempt) {
 			s.tb.Helper()
 			s.Len(got, len(want))

@@ -7,6 +7,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // Times that every store refuses, and the first and last that every store accepts.
@@ -30,16 +32,16 @@ var numbersContract = []testCase{
 			{math.MinInt64 + 1, math.MinInt64},
 		} {
 			job := s.name("job")
-			ensure := func(revision int64, definition string) store.EnsureResult {
+			ensure := func(revision int64, definition string) verdicts.Ensure {
 				result, err := s.store.EnsureJob(s.ctx, store.EnsureParams{
-					Job: job, Type: store.JobStanding, Definition: []byte(definition), Revision: revision,
+					Job: job, Type: statuses.JobStanding, Definition: []byte(definition), Revision: revision,
 				})
 				s.NoError(err)
 				return result
 			}
-			s.Equal(store.EnsureCreated, ensure(revisions[0], "a"))
-			s.Equal(store.EnsureKept, ensure(revisions[1], "b"), "pair %d: a lower one is stored no more", i)
-			s.Equal(store.EnsureUpdated, ensure(revisions[0], "c"))
+			s.Equal(verdicts.EnsureCreated, ensure(revisions[0], "a"))
+			s.Equal(verdicts.EnsureKept, ensure(revisions[1], "b"), "pair %d: a lower one is stored no more", i)
+			s.Equal(verdicts.EnsureUpdated, ensure(revisions[0], "c"))
 			rec, err := s.store.Job(s.ctx, job)
 			s.NoError(err)
 			s.Equal(revisions[0], rec.Revision)

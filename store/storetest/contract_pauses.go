@@ -7,6 +7,9 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/signals"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // report is a route of another set than the others.
@@ -62,13 +65,13 @@ var pausesContract = []testCase{
 		for i, scope := range []store.PauseScope{{Queue: scan.Queue}, {Set: scan.Set}} {
 			r := s.start(store.StartParams{Job: fmt.Sprint("hooks", i), PreJob: hook(preJob), PostJob: hook(postJob)})
 			w := r.worker()
-			for _, verdict := range []store.Verdict{store.VerdictBegin, store.VerdictSuccess, store.VerdictHookDone} {
+			for _, verdict := range []verdicts.Verdict{verdicts.Begin, verdicts.Success, verdicts.HookDone} {
 				s.pause(r.partition, scope, "because")
 				w.none("its route is paused")
 				s.NoError(s.store.Resume(s.ctx, r.partition, scope))
 				w.settle(plain(w.one(), verdict))
 			}
-			r.status(store.StatusSucceeded)
+			r.status(statuses.Succeeded)
 		}
 	}},
 	{"what is leased goes on, and what comes of it waits", func(s *scene) {
@@ -86,9 +89,9 @@ var pausesContract = []testCase{
 		s.ElementsMatch(leases(first), leases(again.Deliveries), "a repeat of a fetch that delivered")
 		s.NotZero(again.Pauses)
 		retried := failed(first[1])
-		retried.Verdict, retried.Delay = store.VerdictRetry, tick
+		retried.Verdict, retried.Delay = verdicts.Retry, tick
 		w.settle(
-			success(first[0], task(scan, "child"), task(file, "child")), retried, plain(first[2], store.VerdictRelease),
+			success(first[0], task(scan, "child"), task(file, "child")), retried, plain(first[2], verdicts.Release),
 		)
 		p.add(r, task(scan, "new"), delayed(scan, "delayed", tick))
 		w.succeed(w.take(1)...)
@@ -177,7 +180,7 @@ var pausesContract = []testCase{
 		hears := func(change func()) {
 			s.during(change, func(l *listener) {
 				l.hears("a change of the pauses", func(sig store.Signal) bool {
-					return sig.Type == store.SignalPause && sig.Partition == last
+					return sig.Type == signals.Pause && sig.Partition == last
 				})
 			})
 		}
@@ -228,7 +231,7 @@ var pausesContract = []testCase{
 		}
 		w.queues = []store.FetchQueue{{Queue: scan.Queue, Routes: routes}}
 		scope := store.PauseScope{Queue: scan.Queue}
-		isPause := func(sig store.Signal) bool { return sig.Type == store.SignalPause }
+		isPause := func(sig store.Signal) bool { return sig.Type == signals.Pause }
 		s.during(func() { s.pause(r.partition, scope, "because") }, func(l *listener) {
 			l.hears("the pause", isPause) // or it might come late, and be taken for the end
 		})
@@ -249,7 +252,7 @@ var pausesContract = []testCase{
 		w.none("hooks are part of their set")
 		s.readOnly(r.partition, false)
 		pre := w.one()
-		w.settle(plain(pre, store.VerdictBegin))
+		w.settle(plain(pre, verdicts.Begin))
 		root := w.one()
 		s.readOnly(r.partition, true)
 		ops := store.Route{Queue: scan.Queue, Set: "ops", Kind: "report"}
@@ -274,7 +277,7 @@ var pausesContract = []testCase{
 		s.EqualValues(1, r.record().Counts.Pending)
 		s.readOnly(r.partition, false)
 		w.succeed(w.one())
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 	}},
 	{"bad input names the field, and pauses nothing", func(s *scene) {
 		for field, scope := range map[string]store.PauseScope{

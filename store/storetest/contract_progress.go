@@ -5,6 +5,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/signals"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 var progressContract = []testCase{
@@ -61,7 +63,7 @@ var progressContract = []testCase{
 		w.beats(report)
 		r.shows(report)
 		w.succeed(d)
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 		r.shows()
 		report.Progress.Done++
 		w.beats(report)
@@ -122,7 +124,7 @@ var progressContract = []testCase{
 		defer l.stop()
 		w.beats(report)
 		l.hears("progress", func(sig store.Signal) bool {
-			return sig.Type == store.SignalProgress && sig.Partition == r.partition && sig.Run == r.id.Number
+			return sig.Type == signals.Progress && sig.Partition == r.partition && sig.Run == r.id.Number
 		})
 	}},
 }

@@ -6,33 +6,35 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // oneOfEach starts a run for each state that a run can be in.
-func (s *scene) oneOfEach() map[store.Status]*run {
+func (s *scene) oneOfEach() map[statuses.Status]*run {
 	s.tb.Helper()
-	all := make(map[store.Status]*run)
-	begin := func(status store.Status, p store.StartParams) (*run, *worker) {
+	all := make(map[statuses.Status]*run)
+	begin := func(status statuses.Status, p store.StartParams) (*run, *worker) {
 		p.Job = s.name(string(status))
 		r := s.start(p)
 		all[status] = r
 		return r, r.worker()
 	}
-	begin(store.StatusStarting, store.StartParams{PreJob: hook(preJob)})
-	begin(store.StatusRunning, store.StartParams{Open: true})
-	r, w := begin(store.StatusFinishing, store.StartParams{PostJob: hook(postJob)})
+	begin(statuses.Starting, store.StartParams{PreJob: hook(preJob)})
+	begin(statuses.Running, store.StartParams{Open: true})
+	r, w := begin(statuses.Finishing, store.StartParams{PostJob: hook(postJob)})
 	w.succeed(w.of(r))
-	r, w = begin(store.StatusStopping, store.StartParams{})
+	r, w = begin(statuses.Stopping, store.StartParams{})
 	w.of(r)
 	r.stop(true)
-	r, w = begin(store.StatusSucceeded, store.StartParams{})
+	r, w = begin(statuses.Succeeded, store.StartParams{})
 	w.succeed(w.of(r))
-	r, w = begin(store.StatusFailed, store.StartParams{})
+	r, w = begin(statuses.Failed, store.StartParams{})
 	w.settle(failed(w.of(r)))
-	r, _ = begin(store.StatusStopped, store.StartParams{})
+	r, _ = begin(statuses.Stopped, store.StartParams{})
 	r.stop(false)
-	r, w = begin(store.StatusSkipped, store.StartParams{PreJob: hook(preJob)})
-	w.settle(plain(w.of(r), store.VerdictSkip))
+	r, w = begin(statuses.Skipped, store.StartParams{PreJob: hook(preJob)})
+	w.settle(plain(w.of(r), verdicts.Skip))
 	for status, r := range all {
 		r.status(status)
 	}
@@ -53,17 +55,17 @@ var recentContract = []testCase{
 	{"runs are listed by each of their states, and by several", func(s *scene) {
 		all := s.oneOfEach()
 		for status, r := range all {
-			s.Equal([]string{r.id.Job}, s.listedJobRuns(store.RunsParams{Statuses: []store.Status{status}}), "%s", status)
+			s.Equal([]string{r.id.Job}, s.listedJobRuns(store.RunsParams{Statuses: []statuses.Status{status}}), "%s", status)
 		}
 		var active, final []string
-		for _, status := range store.ActiveStatuses {
+		for _, status := range statuses.Active {
 			active = append(active, all[status].id.Job)
 		}
-		for _, status := range store.FinalStatuses {
+		for _, status := range statuses.Final {
 			final = append(final, all[status].id.Job)
 		}
-		s.ElementsMatch(active, s.listedJobRuns(store.RunsParams{Statuses: store.ActiveStatuses}))
-		s.ElementsMatch(final, s.listedJobRuns(store.RunsParams{Statuses: store.FinalStatuses}))
+		s.ElementsMatch(active, s.listedJobRuns(store.RunsParams{Statuses: statuses.Active}))
+		s.ElementsMatch(final, s.listedJobRuns(store.RunsParams{Statuses: statuses.Final}))
 		s.ElementsMatch(slices.Concat(active, final), s.listedJobRuns(store.RunsParams{}))
 	}},
 	{"a run that is stopped while a task of it runs is listed as stopping, whoever stopped it", func(s *scene) {
@@ -73,17 +75,17 @@ var recentContract = []testCase{
 		failing := s.start(store.StartParams{Job: s.name("by a task"), Open: true})
 		w := failing.worker()
 		failing.producer().add(failing, tasks(scan, "t", 2)...)
-		w.settle(plain(w.take(2)[0], store.VerdictStopRun))
+		w.settle(plain(w.take(2)[0], verdicts.StopRun))
 		idle := s.start(store.StartParams{Job: s.name("by time"), Open: true, StopAfter: brief})
 		idle.producer().add(idle, task(scan, "t"))
 		idle.worker().of(idle)
 		s.until(idle.partition, "the idle run is stopping", func() bool {
 			s.promote(idle.partition)
-			return idle.record().Status == store.StatusStopping
+			return idle.record().Status == statuses.Stopping
 		})
-		stopping := []store.Status{store.StatusStopping}
+		stopping := []statuses.Status{statuses.Stopping}
 		for _, r := range []*run{stopped, failing, idle} {
-			r.status(store.StatusStopping)
+			r.status(statuses.Stopping)
 			s.Contains(s.listedJobRuns(store.RunsParams{Statuses: stopping}), r.id.Job)
 			s.Contains(s.listJobs(store.ListParams{Partition: r.partition, Statuses: stopping}), r.id.Job)
 		}
@@ -96,12 +98,12 @@ var recentContract = []testCase{
 			s.Equal(stops, !rec.StopBegan.IsZero(), "%s: the stop began %v", rec.Status, rec.StopBegan)
 		}
 		for status, r := range s.oneOfEach() {
-			check(r, false, status == store.StatusStopping || status == store.StatusStopped)
+			check(r, false, status == statuses.Stopping || status == statuses.Stopped)
 		}
 		r := s.start(store.StartParams{Job: s.name("hook"), PreJob: hook(preJob), StopAfter: never})
 		w := r.worker()
 		s.h.Advance(s.tb, 2*time.Millisecond)
-		w.settle(plain(w.of(r), store.VerdictBegin))
+		w.settle(plain(w.of(r), verdicts.Begin))
 		check(r, true, false)
 		began := r.record()
 		s.True(began.HookPassed.After(began.Created))
@@ -110,7 +112,7 @@ var recentContract = []testCase{
 		s.h.Advance(s.tb, 2*time.Millisecond)
 		s.NoError(s.store.SetRunPaused(s.ctx, r.id, true))
 		check(r, true, false)
-		w.settle(plain(d, store.VerdictStopRun))
+		w.settle(plain(d, verdicts.StopRun))
 		check(r, true, true)
 		s.True(r.record().HookPassed.Equal(began.HookPassed))
 		s.True(r.record().StopBegan.After(began.HookPassed))
@@ -161,7 +163,7 @@ var recentContract = []testCase{
 			ds[d.Lease.Lane.Run] = d
 		}
 		for range runs {
-			first("begun", func(r *run) { w.settle(plain(ds[r.id], store.VerdictBegin)) })
+			first("begun", func(r *run) { w.settle(plain(ds[r.id], verdicts.Begin)) })
 		}
 		for range runs {
 			d := w.one()
@@ -192,7 +194,7 @@ var recentContract = []testCase{
 			return err
 		})
 		for partition := range s.store.Partitions() {
-			for _, p := range []store.RunsParams{{}, {Oldest: true}, {Statuses: store.ActiveStatuses}} {
+			for _, p := range []store.RunsParams{{}, {Oldest: true}, {Statuses: statuses.Active}} {
 				p.Partition = partition
 				whole := s.listRuns(p)
 				for _, limit := range []int{1, 2, 3, 7, len(whole), len(whole) + 1} {
@@ -228,7 +230,7 @@ var recentContract = []testCase{
 		check(store.RunsParams{Labels: map[string]string{"tenant": "x", "owner": "you"}}, "b/1")
 		check(store.RunsParams{Labels: map[string]string{"empty": ""}}, "a/1", "a/2", "b/1")
 		check(store.RunsParams{Labels: map[string]string{"none": ""}})
-		check(store.RunsParams{Labels: map[string]string{"tenant": "x"}, Prefix: "a", Statuses: store.FinalStatuses})
+		check(store.RunsParams{Labels: map[string]string{"tenant": "x"}, Prefix: "a", Statuses: statuses.Final})
 		p := store.RunsParams{Partition: s.partition("a/1"), Job: "a/1"}
 		second := s.listRuns(p)
 		s.Len(second, 1)
@@ -263,7 +265,7 @@ var recentContract = []testCase{
 		o := success(w.one())
 		o.Counters = map[string]int64{"n": 3}
 		w.settle(o)
-		o = plain(w.one(), store.VerdictHookDone)
+		o = plain(w.one(), verdicts.HookDone)
 		o.Result = []byte(`"result"`)
 		w.settle(o)
 		p := store.RunsParams{Partition: r.partition}
@@ -334,10 +336,10 @@ var recentContract = []testCase{
 			}
 			s.h.Advance(s.tb, 2*time.Millisecond)
 		}
-		of := func(statuses ...store.Status) []string { return s.listJobs(store.ListParams{Statuses: statuses}) }
+		of := func(in ...statuses.Status) []string { return s.listJobs(store.ListParams{Statuses: in}) }
 		declare := func(definition string) {
 			_, err := s.store.EnsureJob(
-				s.ctx, store.EnsureParams{Job: names[0], Type: store.JobStanding, Definition: []byte(definition)},
+				s.ctx, store.EnsureParams{Job: names[0], Type: statuses.JobStanding, Definition: []byte(definition)},
 			)
 			s.NoError(err)
 		}
@@ -362,13 +364,13 @@ var recentContract = []testCase{
 		last(names[1])
 		s.NoError(s.store.SetJobDisabled(s.ctx, names[0], false))
 		last(names[0])
-		s.Equal([]string{names[1], names[3]}, of(store.ActiveStatuses...))
-		s.Equal([]string{names[2]}, of(store.FinalStatuses...))
-		s.Equal([]string{names[2]}, of(store.StatusStopped))
-		s.Empty(of(store.StatusFailed))
+		s.Equal([]string{names[1], names[3]}, of(statuses.Active...))
+		s.Equal([]string{names[2]}, of(statuses.Final...))
+		s.Equal([]string{names[2]}, of(statuses.Stopped))
+		s.Empty(of(statuses.Failed))
 		again := s.open(names[2])
 		last(names[2])
-		s.Empty(of(store.FinalStatuses...), "its newest run is active")
+		s.Empty(of(statuses.Final...), "its newest run is active")
 		again.stop(false)
 		last(names[2])
 
@@ -378,7 +380,7 @@ var recentContract = []testCase{
 		before := s.listJobs(store.ListParams{})
 		s.NoError(s.store.DeleteRun(s.ctx, first.id))
 		s.Equal(before, s.listJobs(store.ListParams{}), "it stays where it was, without a run")
-		s.Equal([]string{names[2]}, of(store.FinalStatuses...))
+		s.Equal([]string{names[2]}, of(statuses.Final...))
 		s.NoError(s.store.DeleteJob(s.ctx, names[0]))
 		s.Equal(before[1:], s.listJobs(store.ListParams{}))
 	}},

@@ -5,6 +5,9 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
+	"github.com/rollcall-go/rollcall/store/signals"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 var redoContract = []testCase{
@@ -39,12 +42,12 @@ var redoContract = []testCase{
 		r := s.start(store.StartParams{Job: "import", Open: true})
 		p := r.producer()
 		r.fail(3)
-		s.Equal(store.RedoReply{Moved: 3, Next: 3}, p.redo(r, store.RedoParams{Action: store.RedoDiscard}))
+		s.Equal(store.RedoReply{Moved: 3, Next: 3}, p.redo(r, store.RedoParams{Action: actions.RedoDiscard}))
 		r.counts(store.Counts{Cancelled: 3}, "they were discarded")
 		s.Zero(r.record().Retried)
-		s.Equal(store.RedoReply{}, p.redo(r, store.RedoParams{Action: store.RedoDiscard}), "nothing is left")
+		s.Equal(store.RedoReply{}, p.redo(r, store.RedoParams{Action: actions.RedoDiscard}), "nothing is left")
 		p.seal(r)
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 	}},
 	{"a place is never used again", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import", FailureCap: 2, Open: true})
@@ -86,7 +89,7 @@ var redoContract = []testCase{
 		}
 		s.Equal(want, moved)
 		id := all[slices.IndexFunc(all, func(f store.Failure) bool { return f.Lane.Route == scan })].Task.ID
-		s.EqualValues(1, p.redo(r, store.RedoParams{IDs: []string{id, "other"}, Action: store.RedoDiscard}).Moved)
+		s.EqualValues(1, p.redo(r, store.RedoParams{IDs: []string{id, "other"}, Action: actions.RedoDiscard}).Moved)
 		r.counts(store.Counts{Pending: want, Failed: 5 - want, Cancelled: 1}, "some were moved")
 	}},
 	{"of two calls one moves a failure, and a repeat moves nothing", func(s *scene) {
@@ -100,7 +103,7 @@ var redoContract = []testCase{
 		s.together(len(producers), func(i int) (err error) {
 			replies[i], err = producers[i].tryRedo(
 				r.id,
-				store.RedoParams{Action: []store.RedoAction{store.RedoRetry, store.RedoDiscard}[i%2]},
+				store.RedoParams{Action: []actions.Redo{actions.RedoRetry, actions.RedoDiscard}[i%2]},
 			)
 			return err
 		})
@@ -187,7 +190,7 @@ var redoContract = []testCase{
 		p := r.producer()
 		for _, heard := range []func(l *listener){
 			func(l *listener) {
-				l.hears("work", func(sig store.Signal) bool { return sig.Type == store.SignalWork && sig.Queue == scan.Queue })
+				l.hears("work", func(sig store.Signal) bool { return sig.Type == signals.Work && sig.Queue == scan.Queue })
 			},
 			func(l *listener) { l.moves(r, "its run") },
 		} {
@@ -208,7 +211,7 @@ func (p *producer) tryRedo(run store.RunID, params store.RedoParams) (store.Redo
 		params.Limit = 256
 	}
 	if params.Action == "" {
-		params.Action = store.RedoRetry
+		params.Action = actions.RedoRetry
 	}
 	p.redone = params
 	return p.s.store.RedoFailures(p.s.ctx, params)

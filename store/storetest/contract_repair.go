@@ -1,6 +1,10 @@
 package storetest
 
-import "github.com/rollcall-go/rollcall/store"
+import (
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
+)
 
 var repairContract = []testCase{
 	{"a healthy run is left alone in every state, and goes on", func(s *scene) {
@@ -23,8 +27,8 @@ var repairContract = []testCase{
 		kept := claimed(file, "kept", never)
 		p.add(r, append(tasks(scan, "scan", 3), delayed(file, "later", never), claimed(scan, "mine", 0), kept)...)
 		healthy("starting, with tasks")
-		w.settle(plain(w.one(), store.VerdictBegin))
-		r.status(store.StatusRunning)
+		w.settle(plain(w.one(), verdicts.Begin))
+		r.status(statuses.Running)
 		healthy("running")
 		r.pause(true)
 		healthy("paused")
@@ -58,12 +62,12 @@ var repairContract = []testCase{
 		}
 		w := r.worker()
 		w.succeed(w.one())
-		r.status(store.StatusFinishing)
+		r.status(statuses.Finishing)
 		sound()
 		d := w.one()
 		sound()
 		w.settle(hookDone(d, ""))
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 		sound()
 		s.sweep(r.partition)
 		sound()

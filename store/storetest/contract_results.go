@@ -8,6 +8,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // results reads all pages.
@@ -74,9 +76,9 @@ var resultsContract = []testCase{
 		for name, end := range map[string]func(d store.Delivery) store.Outcome{
 			"retry":   func(d store.Delivery) store.Outcome { return retried(d, never) },
 			"snooze":  func(d store.Delivery) store.Outcome { return snoozed(d, never) },
-			"release": func(d store.Delivery) store.Outcome { return plain(d, store.VerdictRelease) },
-			"cancel":  func(d store.Delivery) store.Outcome { return plain(d, store.VerdictCancel) },
-			"stop":    func(d store.Delivery) store.Outcome { return plain(d, store.VerdictStopRun) },
+			"release": func(d store.Delivery) store.Outcome { return plain(d, verdicts.Release) },
+			"cancel":  func(d store.Delivery) store.Outcome { return plain(d, verdicts.Cancel) },
+			"stop":    func(d store.Delivery) store.Outcome { return plain(d, verdicts.StopRun) },
 			"failure": failed,
 		} {
 			r := s.open(name)
@@ -128,7 +130,7 @@ var resultsContract = []testCase{
 		ds := w.take(2)
 		r.stop(true)
 		w.settle(bringing(success(ds[0]), "1"), bringing(retried(ds[1], 0), "2"))
-		r.status(store.StatusStopped)
+		r.status(statuses.Stopped)
 		want := []string{ds[0].Task.ID + "=1"}
 		s.Equal(want, r.results())
 		for range 3 {

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 var runsContract = []testCase{
@@ -20,7 +22,7 @@ var runsContract = []testCase{
 		s.False(rec.Moved.Before(rec.Changed))
 		rec.Created, rec.Changed, rec.Moved = time.Time{}, time.Time{}, time.Time{}
 		s.Equal(store.RunRecord{
-			ID: r.id, Set: "ingest", Root: scan, Args: p.Args, Headers: p.Headers, Status: store.StatusRunning,
+			ID: r.id, Set: "ingest", Root: scan, Args: p.Args, Headers: p.Headers, Status: statuses.Running,
 			Counts: store.Counts{Total: 1, Pending: 1}, Weight: 2.5, Retention: 90 * time.Minute, RedriveOf: 1<<53 - 1,
 			Labels: p.Labels,
 		}, rec)
@@ -85,15 +87,15 @@ var runsContract = []testCase{
 		r.pause(true)
 		w.none("the run is paused")
 		r.pause(false)
-		w.settle(plain(w.one(), store.VerdictBegin))
+		w.settle(plain(w.one(), verdicts.Begin))
 		last := w.one()
 		r.pause(true)
 		w.succeed(last)
-		r.status(store.StatusFinishing)
+		r.status(statuses.Finishing)
 		w.none("the run is paused")
 		r.pause(false)
 		w.settle(hookDone(w.one(), ""))
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 	}},
 	{"what fell due while a run was paused comes when it is resumed", func(s *scene) {
 		r := s.open("import")
@@ -139,8 +141,8 @@ var runsContract = []testCase{
 		}
 		s.Positive(recovered)
 		r.stop(false)
-		w.settle(plain(ds[1], store.VerdictCancel), plain(ds[2], store.VerdictCancel))
-		r.status(store.StatusStopped)
+		w.settle(plain(ds[1], verdicts.Cancel), plain(ds[2], verdicts.Cancel))
+		r.status(statuses.Stopped)
 	}},
 	{"the last error is that of the newest failure that counts", func(s *scene) {
 		errors := func(r *run, counts, retry string) {
@@ -152,7 +154,7 @@ var runsContract = []testCase{
 		w := r.worker()
 		w.settle(retried(w.one(), 0))
 		errors(r, "", "try again")
-		w.settle(plain(w.one(), store.VerdictBegin))
+		w.settle(plain(w.one(), verdicts.Begin))
 		again := retried(w.one(), 0)
 		again.Error = "once more"
 		w.settle(again)
@@ -163,7 +165,7 @@ var runsContract = []testCase{
 		w.settle(again)
 		errors(r, "", "mail server is down")
 		w.settle(hookDone(w.one(), ""))
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 		errors(r, "", "")
 
 		r = s.open("mixed")
@@ -181,13 +183,13 @@ var runsContract = []testCase{
 		w.settle(last)
 		errors(r, "", "try again")
 		p.seal(r)
-		r.status(store.StatusFailed)
+		r.status(statuses.Failed)
 		errors(r, "", "")
 
 		r = s.start(store.StartParams{Job: "aborted", PreJob: hook(preJob)})
 		w = r.worker()
 		w.settle(retried(w.one(), 0))
-		abort := plain(w.one(), store.VerdictAbort)
+		abort := plain(w.one(), verdicts.Abort)
 		abort.Error = "no such directory"
 		w.settle(abort)
 		errors(r, "no such directory", "")
@@ -198,7 +200,7 @@ var runsContract = []testCase{
 		ds = w.fetch(2)
 		r.stop(false)
 		w.settle(retried(ds[0], 0), failed(ds[1]))
-		r.status(store.StatusStopped)
+		r.status(statuses.Stopped)
 		errors(r, "broken: "+ds[1].Task.ID, "")
 	}},
 	{"retries, duplicates and the last error are recorded", func(s *scene) {
@@ -213,7 +215,7 @@ var runsContract = []testCase{
 		s.Equal(int64(1), rec.Duplicate)
 		s.Equal("broken: a", rec.Error)
 		p.seal(r)
-		r.status(store.StatusFailed)
+		r.status(statuses.Failed)
 	}},
 	{"dead letters carry the task as it was", func(s *scene) {
 		r := s.open("import")

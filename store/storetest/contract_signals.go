@@ -9,13 +9,15 @@ import (
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/signals"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 var signalsContract = []testCase{
 	{"a subscriber first hears that it listens", func(s *scene) {
 		l := s.listen()
 		l.stop()
-		s.Equal(store.SignalSync, l.first.Type)
+		s.Equal(signals.Sync, l.first.Type)
 	}},
 	{"work that comes into an idle queue is signalled", func(s *scene) {
 		r := s.open("import")
@@ -24,12 +26,12 @@ var signalsContract = []testCase{
 		defer l.stop()
 		p.add(r, task(scan, "t"))
 		l.hears("work", func(sig store.Signal) bool {
-			return sig.Type == store.SignalWork && sig.Partition == r.partition && sig.Queue == scan.Queue
+			return sig.Type == signals.Work && sig.Partition == r.partition && sig.Queue == scan.Queue
 		})
 		w := r.worker()
 		w.settle(success(w.one(), task(file, "child")))
 		l.hears("work for another queue", func(sig store.Signal) bool {
-			return sig.Type == store.SignalWork && sig.Queue == file.Queue
+			return sig.Type == signals.Work && sig.Queue == file.Queue
 		})
 	}},
 	{"a task that is to be run earlier than all others is signalled", func(s *scene) {
@@ -40,7 +42,7 @@ var signalsContract = []testCase{
 		defer l.stop()
 		p.add(r, delayed(scan, "early", time.Hour))
 		l.hears("an earlier due time", func(sig store.Signal) bool {
-			return sig.Type == store.SignalDue && sig.Partition == r.partition
+			return sig.Type == signals.Due && sig.Partition == r.partition
 		})
 	}},
 	{"the end of a run is signalled", func(s *scene) {
@@ -51,7 +53,7 @@ var signalsContract = []testCase{
 		defer l.stop()
 		w.succeed(d)
 		l.hears("the run", func(sig store.Signal) bool {
-			return sig.Type == store.SignalRun && sig.Partition == r.partition && sig.Run == r.id.Number
+			return sig.Type == signals.Run && sig.Partition == r.partition && sig.Run == r.id.Number
 		})
 	}},
 	{"a stop is signalled", func(s *scene) {
@@ -62,7 +64,7 @@ var signalsContract = []testCase{
 		defer l.stop()
 		r.stop(false)
 		l.hears("the run", func(sig store.Signal) bool {
-			return sig.Type == store.SignalRun && sig.Run == r.id.Number
+			return sig.Type == signals.Run && sig.Run == r.id.Number
 		})
 	}},
 	{"resuming a run signals its work", func(s *scene) {
@@ -72,14 +74,14 @@ var signalsContract = []testCase{
 		l := s.listen()
 		defer l.stop()
 		r.pause(false)
-		l.hears("work", func(sig store.Signal) bool { return sig.Type == store.SignalWork && sig.Queue == scan.Queue })
+		l.hears("work", func(sig store.Signal) bool { return sig.Type == signals.Work && sig.Queue == scan.Queue })
 	}},
 	{"a run that is paused is signalled", func(s *scene) {
 		r := s.open("import")
 		l := s.listen()
 		defer l.stop()
 		r.pause(true)
-		l.hears("the run", func(sig store.Signal) bool { return sig.Type == store.SignalRun && sig.Run == r.id.Number })
+		l.hears("the run", func(sig store.Signal) bool { return sig.Type == signals.Run && sig.Run == r.id.Number })
 	}},
 	{"a run that one of its tasks stops is signalled at once", func(s *scene) {
 		r := s.open("import")
@@ -88,8 +90,8 @@ var signalsContract = []testCase{
 		held := w.take(2)
 		l := s.listen()
 		defer l.stop()
-		w.settle(plain(held[0], store.VerdictStopRun)) // directly after the fetch
-		l.hears("the run", func(sig store.Signal) bool { return sig.Type == store.SignalRun && sig.Run == r.id.Number })
+		w.settle(plain(held[0], verdicts.StopRun)) // directly after the fetch
+		l.hears("the run", func(sig store.Signal) bool { return sig.Type == signals.Run && sig.Run == r.id.Number })
 	}},
 	{"a delayed task that is due is signalled, whoever promotes it", func(s *scene) {
 		r := s.open("import")
@@ -113,17 +115,17 @@ var signalsContract = []testCase{
 			defer l.stop()
 			move()
 			l.hears(what, func(sig store.Signal) bool {
-				return sig.Type == store.SignalDue && sig.Partition == p.partition
+				return sig.Type == signals.Due && sig.Partition == p.partition
 			})
 		}
 		s.NoError(s.store.SetJobDisabled(s.ctx, p.job, true))
 		hears("that a job was enabled", func() { s.NoError(s.store.SetJobDisabled(s.ctx, p.job, false)) })
 		p.told("it has no due time yet")
-		hears("its first due time", func() { p.fires(p.due(tick), store.FireMoved, "it has none") })
+		hears("its first due time", func() { p.fires(p.due(tick), verdicts.FireMoved, "it has none") })
 		p.told("it is due")
 		hears("the next one", func() { p.started(p.due(tick), "it is due") })
 		p.told("the next time has come")
-		hears("the one after that", func() { p.fires(p.due(tick), store.FireSkipped, "a run is active") })
+		hears("the one after that", func() { p.fires(p.due(tick), verdicts.FireSkipped, "a run is active") })
 	}},
 	{"all that happens to a job itself is signalled", func(s *scene) {
 		var p *periodic
@@ -132,14 +134,14 @@ var signalsContract = []testCase{
 			defer l.stop()
 			move()
 			l.hears(what, func(sig store.Signal) bool {
-				return sig.Type == store.SignalJob && sig.Job == "nightly" && sig.Partition == s.partition("nightly")
+				return sig.Type == signals.Job && sig.Job == "nightly" && sig.Partition == s.partition("nightly")
 			})
 		}
 		hears("that it was declared", func() { p = s.periodic("nightly") })
 		hears("that it was disabled", func() { s.NoError(s.store.SetJobDisabled(s.ctx, p.job, true)) })
 		hears("that it was enabled", func() { s.NoError(s.store.SetJobDisabled(s.ctx, p.job, false)) })
 		p.told("it has no due time yet")
-		hears("its due time", func() { p.fires(p.due(tick), store.FireMoved, "it has none") })
+		hears("its due time", func() { p.fires(p.due(tick), verdicts.FireMoved, "it has none") })
 		p.told("it is due")
 		hears("that it cannot be fired", func() {
 			s.NoError(s.store.PostponeJob(s.ctx, store.PostponeParams{Job: p.job, Problem: "no zone"}))
@@ -148,7 +150,7 @@ var signalsContract = []testCase{
 		var first *run
 		hears("its run", func() { first = p.started(p.due(tick), "it is due") })
 		p.told("the next time has come")
-		hears("that a time was skipped", func() { p.fires(p.due(tick), store.FireSkipped, "a run is active") })
+		hears("that a time was skipped", func() { p.fires(p.due(tick), verdicts.FireSkipped, "a run is active") })
 		s.NoError(s.store.StopRun(s.ctx, store.StopParams{Run: first.id, Reason: "over"}))
 		hears("that its run was removed", func() { s.NoError(s.store.DeleteRun(s.ctx, first.id)) })
 		hears("that it was removed", func() { s.NoError(s.store.DeleteJob(s.ctx, p.job)) })
@@ -158,7 +160,7 @@ var signalsContract = []testCase{
 			l := s.listen()
 			defer l.stop()
 			move()
-			l.hears(what, func(sig store.Signal) bool { return sig.Type == store.SignalJob && sig.Job == "import" })
+			l.hears(what, func(sig store.Signal) bool { return sig.Type == signals.Job && sig.Job == "import" })
 		}
 		var r *run
 		hears("that it began", func() { r = s.start(store.StartParams{Job: "import", Retention: tick}) })
@@ -172,7 +174,7 @@ var signalsContract = []testCase{
 			l := s.listen()
 			defer l.stop()
 			move()
-			l.hears(what, func(sig store.Signal) bool { return sig.Type == store.SignalWorkers && sig.Partition == 0 })
+			l.hears(what, func(sig store.Signal) bool { return sig.Type == signals.Workers && sig.Partition == 0 })
 		}
 		var a, b *worker
 		hears("a worker", func() { a = s.worker(0, steady) })
@@ -186,7 +188,7 @@ var signalsContract = []testCase{
 		_, err := s.configure(ofSet("ingest"), store.AnyVersion, "a")
 		s.NoError(err)
 		l.hears("the configuration", func(sig store.Signal) bool {
-			return sig.Type == store.SignalConfiguration && sig.Partition == s.partition("ingest")
+			return sig.Type == signals.Configuration && sig.Partition == s.partition("ingest")
 		})
 	}},
 	{"counts that change a while after a signal are signalled", func(s *scene) {
@@ -197,7 +199,7 @@ var signalsContract = []testCase{
 		l := s.listen()
 		defer l.stop()
 		p.add(r, task(scan, "second"))
-		l.hears("the run", func(sig store.Signal) bool { return sig.Type == store.SignalRun && sig.Run == r.id.Number })
+		l.hears("the run", func(sig store.Signal) bool { return sig.Type == signals.Run && sig.Run == r.id.Number })
 	}},
 	{"a pre-job hook that passes signals what came before", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import", Open: true, PreJob: hook(preJob)})
@@ -207,7 +209,7 @@ var signalsContract = []testCase{
 		w.none("the hook has not passed")
 		l := s.listen()
 		defer l.stop()
-		w.settle(plain(d, store.VerdictBegin))
+		w.settle(plain(d, verdicts.Begin))
 		l.hearsOfWork(r.partition, scan.Queue, file.Queue)
 	}},
 	{"a store that tells of everything tells what is configured and published", func(s *scene) {
@@ -221,7 +223,7 @@ var signalsContract = []testCase{
 			v, err := s.configure(ofSet("ingest"), store.AnyVersion, document)
 			s.NoError(err)
 			l.hears("a new version", func(sig store.Signal) bool {
-				return sig.Type == store.SignalConfiguration && sig.Partition == s.partition("ingest")
+				return sig.Type == signals.Configuration && sig.Partition == s.partition("ingest")
 			})
 			s.configured(ofSet("ingest"), v, document)
 		}
@@ -229,10 +231,10 @@ var signalsContract = []testCase{
 			ID: ofSet("ingest"), Token: "t", IfVersion: store.AnyVersion,
 		})
 		s.NoError(err)
-		l.hears("a removal", func(sig store.Signal) bool { return sig.Type == store.SignalConfiguration })
+		l.hears("a removal", func(sig store.Signal) bool { return sig.Type == signals.Configuration })
 		for _, description := range []string{"a", "b"} {
 			s.NoError(s.store.PublishSet(s.ctx, store.SetRecord{Name: "ingest", Description: []byte(description)}))
-			l.hears("another description", func(sig store.Signal) bool { return sig.Type == store.SignalConfiguration })
+			l.hears("another description", func(sig store.Signal) bool { return sig.Type == signals.Configuration })
 		}
 	}},
 	{"a subscriber that panics, or ends its goroutine, gets an error, and others hear on", func(s *scene) {
@@ -245,7 +247,7 @@ var signalsContract = []testCase{
 			s.NotErrorIs(err, store.ErrClosed)
 		}
 		r.producer().add(r, task(scan, "t"))
-		other.hears("work", func(sig store.Signal) bool { return sig.Type == store.SignalWork })
+		other.hears("work", func(sig store.Signal) bool { return sig.Type == signals.Work })
 	}},
 	{"every subscriber hears, and none holds up another", func(s *scene) {
 		r := s.open("import")
@@ -254,7 +256,7 @@ var signalsContract = []testCase{
 		defer b.stop()
 		a.stop()
 		p.add(r, task(scan, "t"))
-		b.hears("work", func(sig store.Signal) bool { return sig.Type == store.SignalWork })
+		b.hears("work", func(sig store.Signal) bool { return sig.Type == signals.Work })
 	}},
 }
 
@@ -352,7 +354,7 @@ func (l *listener) hears(what string, is func(store.Signal) bool) {
 func (l *listener) hearsOfWork(partition int, queues ...string) {
 	l.s.tb.Helper()
 	l.hears("work", func(sig store.Signal) bool {
-		if sig.Type == store.SignalWork && sig.Partition == partition {
+		if sig.Type == signals.Work && sig.Partition == partition {
 			queues = slices.DeleteFunc(queues, func(queue string) bool { return queue == sig.Queue })
 		}
 		return len(queues) == 0

@@ -3,6 +3,7 @@ package storetest
 import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 var streamsContract = []testCase{
@@ -89,7 +90,7 @@ var streamsContract = []testCase{
 		w := r.worker()
 		s.NoError(s.store.OpenSession(s.ctx, w.session, store.WorkerInfo{Name: "again"}, steady))
 		w.succeed(w.one())
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 	}},
 	{"a stream that was not used for long is forgotten, and its result unknown", func(s *scene) {
 		r := s.open("import")

@@ -5,10 +5,12 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // tryChange calls ChangeTask until it has found the task, or has looked at all.
-func (s *scene) tryChange(p store.ChangeTaskParams) (store.TaskChange, error) {
+func (s *scene) tryChange(p store.ChangeTaskParams) (verdicts.Change, error) {
 	for range 10_000 {
 		reply, err := s.store.ChangeTask(s.ctx, p)
 		if p.Cursor = reply.Next; err != nil || p.Cursor == "" {
@@ -20,7 +22,7 @@ func (s *scene) tryChange(p store.ChangeTaskParams) (store.TaskChange, error) {
 }
 
 // cancel cancels a task of the run, once more as if the reply was lost.
-func (r *run) cancel(id string) store.TaskChange {
+func (r *run) cancel(id string) verdicts.Change {
 	r.s.tb.Helper()
 	p := store.ChangeTaskParams{Run: r.id, ID: id, Cancel: true}
 	first, err := r.s.tryChange(p)
@@ -32,7 +34,7 @@ func (r *run) cancel(id string) store.TaskChange {
 }
 
 // reschedule gives a task of the run another due time, zero for now.
-func (r *run) reschedule(id string, due time.Time) store.TaskChange {
+func (r *run) reschedule(id string, due time.Time) verdicts.Change {
 	r.s.tb.Helper()
 	change, err := r.s.tryChange(store.ChangeTaskParams{Run: r.id, ID: id, Due: due})
 	r.s.NoError(err)
@@ -69,7 +71,7 @@ var waitingPlaces = []struct {
 	}},
 	{"released", func(r *run, w *worker, p *producer, id string) store.Counts {
 		p.add(r, task(file, id))
-		w.settle(plain(w.one(), store.VerdictRelease))
+		w.settle(plain(w.one(), verdicts.Release))
 		return store.Counts{Pending: 1}
 	}},
 	{"recovered", func(r *run, _ *worker, p *producer, id string) store.Counts {
@@ -127,7 +129,7 @@ var requestEnds = []struct {
 	}), store.Counts{Pending: 1, Succeeded: 1}},
 	{"failure", reporting(failed), store.Counts{Failed: 1}},
 	{"cancel", reporting(func(d store.Delivery) store.Outcome {
-		return plain(d, store.VerdictCancel)
+		return plain(d, verdicts.Cancel)
 	}), store.Counts{Cancelled: 1}},
 	{"retry", reporting(func(d store.Delivery) store.Outcome { return retried(d, 0) }), store.Counts{Cancelled: 1}},
 	{"retry after a delay", reporting(func(d store.Delivery) store.Outcome {
@@ -137,7 +139,7 @@ var requestEnds = []struct {
 		return snoozed(d, never)
 	}), store.Counts{Cancelled: 1}},
 	{"release", reporting(func(d store.Delivery) store.Outcome {
-		return plain(d, store.VerdictRelease)
+		return plain(d, verdicts.Release)
 	}), store.Counts{Cancelled: 1}},
 	{"retry, with staged children", func(w *worker, d store.Delivery) {
 		w.s.NoError(w.stage(d, scan, 0, task(scan, "child")))
@@ -158,7 +160,7 @@ var taskChangesContract = []testCase{
 			w, p := r.worker(), r.producer()
 			counts := at.put(r, w, p, "t")
 			r.counts(counts, at.name)
-			s.Equal(store.ChangeCancelled, r.cancel("t"), at.name)
+			s.Equal(verdicts.ChangeCancelled, r.cancel("t"), at.name)
 			r.counts(cancelled(counts), at.name)
 			s.Empty(r.list(store.TasksParams{ID: "t"}), at.name)
 			s.agrees(r.inspect())
@@ -172,7 +174,7 @@ var taskChangesContract = []testCase{
 			s.Equal("t", d.Task.ID, "its ID is free, and its lane is served again: %s", at.name)
 			w.succeed(d)
 			p.seal(r)
-			r.status(store.StatusSucceeded)
+			r.status(statuses.Succeeded)
 			report, err := s.store.Repair(s.ctx, store.RepairParams{Job: r.id.Job})
 			s.NoError(err)
 			s.Empty(report.Damage, at.name)
@@ -184,7 +186,7 @@ var taskChangesContract = []testCase{
 			w, p := r.worker(), r.producer()
 			p.add(r, claimed(file, "t", 0))
 			d := w.one()
-			s.Equal(store.ChangeRequested, r.cancel("t"), by.name)
+			s.Equal(verdicts.ChangeRequested, r.cancel("t"), by.name)
 			r.counts(store.Counts{Running: 1}, "requested: "+by.name)
 			beat, err := w.heartbeat(r)
 			s.NoError(err)
@@ -192,7 +194,7 @@ var taskChangesContract = []testCase{
 			s.Equal(1, beat.Held)
 			by.end(w, d)
 			r.counts(by.want, by.name)
-			s.Equal(store.ChangeRequested, r.cancel("t"), "a repeat after the end: %s", by.name)
+			s.Equal(verdicts.ChangeRequested, r.cancel("t"), "a repeat after the end: %s", by.name)
 			s.promote(r.partition)
 			w = r.worker()
 			for _, d := range w.fetch(10) {
@@ -212,7 +214,7 @@ var taskChangesContract = []testCase{
 		p, w := r.producer(), r.shortLived()
 		p.add(r, task(file, "t"), task(file, "other"))
 		w.take(2)
-		s.Equal(store.ChangeRequested, r.cancel("t"))
+		s.Equal(verdicts.ChangeRequested, r.cancel("t"))
 		s.lapse(w)
 		r.counts(store.Counts{Pending: 1, Cancelled: 1}, "the session was swept")
 		s.Equal([]string{"other"}, ids(r.worker().take(1)))
@@ -221,9 +223,9 @@ var taskChangesContract = []testCase{
 		r := s.open("import")
 		p, w := r.producer(), r.worker()
 		p.add(r, tasks(file, "t", 3)...)
-		s.Equal(store.ChangeCancelled, r.cancel("t/1"))
+		s.Equal(verdicts.ChangeCancelled, r.cancel("t/1"))
 		s.Equal([]string{"t/0", "t/2"}, ids(w.fetch(10)))
-		s.Equal(store.ChangeRequested, r.cancel("t/0"))
+		s.Equal(verdicts.ChangeRequested, r.cancel("t/0"))
 		again, err := w.refetch(10)
 		s.NoError(err)
 		s.Equal([]string{"t/0", "t/2"}, ids(again), "the reply to the fetch was lost: the lease goes on")
@@ -234,30 +236,30 @@ var taskChangesContract = []testCase{
 		p, w := r.producer(), r.worker()
 		p.add(r, tasks(file, "t", 3)...)
 		ds := w.take(2)
-		s.Equal(store.ChangeRequested, r.cancel(ds[0].Task.ID))
+		s.Equal(verdicts.ChangeRequested, r.cancel(ds[0].Task.ID))
 		r.stop(true)
-		s.Equal(store.ChangeRequested, r.cancel(ds[1].Task.ID), "it still runs")
+		s.Equal(verdicts.ChangeRequested, r.cancel(ds[1].Task.ID), "it still runs")
 		s.Empty(r.cancel("t/2"), "the stop has cancelled it")
 		r.counts(store.Counts{Running: 2, Cancelled: 1}, "stopping")
 		w.settle(retried(ds[0], 0), success(ds[1]))
 		r.counts(store.Counts{Succeeded: 1, Cancelled: 2}, "stopped")
-		r.status(store.StatusStopped)
-		s.Equal(store.ChangeRequested, r.cancel(ds[0].Task.ID), "a repeat")
+		r.status(statuses.Stopped)
+		s.Equal(verdicts.ChangeRequested, r.cancel(ds[0].Task.ID), "a repeat")
 	}},
 	{"the root task is cancelled before the pre-job hook has passed", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import", PreJob: hook(preJob), PostJob: hook(postJob)})
 		w := r.worker()
 		d := w.one()
-		s.Equal(store.ChangeNotDelayed, r.reschedule("root", time.Time{}))
-		s.Equal(store.ChangeCancelled, r.cancel("root"))
+		s.Equal(verdicts.ChangeNotDelayed, r.reschedule("root", time.Time{}))
+		s.Equal(verdicts.ChangeCancelled, r.cancel("root"))
 		r.counts(store.Counts{Cancelled: 1}, "cancelled")
 		s.Empty(r.list(store.TasksParams{}))
 		s.agrees(r.inspect())
-		w.settle(plain(d, store.VerdictBegin))
-		r.status(store.StatusFinishing)
+		w.settle(plain(d, verdicts.Begin))
+		r.status(statuses.Finishing)
 		s.Empty(r.cancel(postJob.Kind), "a hook is not cancelled")
 		w.settle(hookDone(w.one(), ""))
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 	}},
 	{"the last task that is cancelled ends its run", func(s *scene) {
 		for i, at := range waitingPlaces {
@@ -269,9 +271,9 @@ var taskChangesContract = []testCase{
 			}
 			before := r.record().Counts
 			p.seal(r)
-			s.Equal(store.ChangeCancelled, r.cancel("t"), at.name)
+			s.Equal(verdicts.ChangeCancelled, r.cancel("t"), at.name)
 			r.counts(cancelled(before), at.name)
-			r.status(store.StatusSucceeded)
+			r.status(statuses.Succeeded)
 			s.sweep(r.partition)
 			s.NoError(s.store.Resume(s.ctx, r.partition, store.PauseScope{Queue: file.Queue}))
 		}
@@ -282,7 +284,7 @@ var taskChangesContract = []testCase{
 		s.Empty(r.cancel(preJob.Kind), "a hook that waits")
 		hooked := w.one()
 		s.Empty(r.cancel(preJob.Kind), "a hook that runs")
-		w.settle(plain(hooked, store.VerdictBegin))
+		w.settle(plain(hooked, verdicts.Begin))
 		p.add(r, task(scan, "good"), task(scan, "bad"))
 		for _, d := range w.take(2) {
 			w.settle(pickEven(len(d.Task.ID)-3, success(d), failed(d)))
@@ -298,7 +300,7 @@ var taskChangesContract = []testCase{
 			s.Empty(r.reschedule(id, time.Time{}), id)
 		}
 		w.settle(withStaged(success(parent), staged(file, 1)))
-		s.Equal(store.ChangeCancelled, r.cancel("child"), "once its parent has succeeded")
+		s.Equal(verdicts.ChangeCancelled, r.cancel("child"), "once its parent has succeeded")
 		other := s.jobBeside(r.id.Job)
 		for _, id := range []store.RunID{{Job: r.id.Job, Number: r.id.Number + 1}, {Job: other, Number: r.id.Number}} {
 			_, err := s.store.ChangeTask(s.ctx, store.ChangeTaskParams{Run: id, ID: "t", Cancel: true})
@@ -316,9 +318,9 @@ var taskChangesContract = []testCase{
 		p.add(r, late)
 		w.queues = only(scan)
 		d := w.one()
-		s.Equal(store.ChangeCancelled, r.cancel("waits"))
-		s.Equal(store.ChangeCancelled, r.cancel("later"))
-		s.Equal(store.ChangeRequested, r.cancel("runs"))
+		s.Equal(verdicts.ChangeCancelled, r.cancel("waits"))
+		s.Equal(verdicts.ChangeCancelled, r.cancel("later"))
+		s.Equal(verdicts.ChangeRequested, r.cancel("runs"))
 		w.close()
 		r.counts(store.Counts{Cancelled: 3}, "all are cancelled")
 		for _, id := range []string{"waits", "later", d.Task.ID} {
@@ -334,7 +336,7 @@ var taskChangesContract = []testCase{
 		}
 		gone := make(map[string]bool)
 		for _, id := range []string{"0/0", "0/1", "3/7", "4/249", "5/0", "9/248", "9/249"} {
-			s.Equal(store.ChangeCancelled, r.cancel(id), id)
+			s.Equal(verdicts.ChangeCancelled, r.cancel(id), id)
 			gone[id] = true
 		}
 		r.counts(store.Counts{Pending: n - 7, Cancelled: 7}, "cancelled")
@@ -352,18 +354,18 @@ var taskChangesContract = []testCase{
 		p.add(r, delayed(file, "now", never), delayed(file, "soon", never), delayed(file, "later", 2*tick))
 		p.add(r, task(scan, "waits"))
 		due := time.Now().Add(2 * never).Truncate(time.Millisecond)
-		s.Equal(store.ChangeRescheduled, r.reschedule("later", due))
+		s.Equal(verdicts.ChangeRescheduled, r.reschedule("later", due))
 		s.True(due.Equal(r.list(store.TasksParams{ID: "later"})[0].Due))
-		s.Equal(store.ChangeRescheduled, r.reschedule("now", time.Time{}))
-		s.Equal(store.ChangeRescheduled, r.reschedule("soon", time.Unix(1, 0)))
+		s.Equal(verdicts.ChangeRescheduled, r.reschedule("now", time.Time{}))
+		s.Equal(verdicts.ChangeRescheduled, r.reschedule("soon", time.Unix(1, 0)))
 		r.counts(store.Counts{Pending: 1, Delayed: 3}, "rescheduled")
 		s.agrees(r.inspect())
 		s.Equal(2, s.promote(r.partition))
-		s.Equal(store.ChangeNotDelayed, r.reschedule("now", time.Time{}), "a repeat, once it waits")
-		s.Equal(store.ChangeNotDelayed, r.reschedule("waits", due))
+		s.Equal(verdicts.ChangeNotDelayed, r.reschedule("now", time.Time{}), "a repeat, once it waits")
+		s.Equal(verdicts.ChangeNotDelayed, r.reschedule("waits", due))
 		s.Equal([]string{"now", "soon", "waits"}, ids(w.take(3)))
-		s.Equal(store.ChangeNotDelayed, r.reschedule("waits", due), "it runs")
-		s.Equal(store.ChangeCancelled, r.cancel("later"))
+		s.Equal(verdicts.ChangeNotDelayed, r.reschedule("waits", due), "it runs")
+		s.Equal(verdicts.ChangeCancelled, r.cancel("later"))
 		next, err := s.store.Promote(s.ctx, r.partition)
 		s.NoError(err)
 		s.True(next.Next.IsZero(), "nothing is due any more: %v", next.Next)
@@ -377,12 +379,12 @@ var taskChangesContract = []testCase{
 		const n = 100
 		p.add(r, tasks(file, "t", n)...)
 		for i := range n {
-			s.Equal(store.ChangeCancelled, r.cancel(fmt.Sprint("t/", i)))
+			s.Equal(verdicts.ChangeCancelled, r.cancel(fmt.Sprint("t/", i)))
 		}
 		for i := range n {
-			want := store.TaskChange("")
+			want := verdicts.Change("")
 			if i >= n-64 {
-				want = store.ChangeCancelled
+				want = verdicts.ChangeCancelled
 			}
 			s.Equal(want, r.cancel(fmt.Sprint("t/", i)), i)
 		}

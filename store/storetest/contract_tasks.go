@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 var tasksContract = []testCase{
@@ -74,7 +75,7 @@ var tasksContract = []testCase{
 		s.True(duplicate(scan), "while it runs")
 		w.settle(retried(d, 0))
 		s.True(duplicate(scan), "while it backs off")
-		w.settle(plain(w.one(), store.VerdictRelease))
+		w.settle(plain(w.one(), verdicts.Release))
 		s.True(duplicate(scan), "once it was released")
 		w.one()
 		w.close()

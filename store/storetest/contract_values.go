@@ -10,6 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/store/values"
 )
 
@@ -213,7 +214,7 @@ var valuesContract = []testCase{
 		s.NoError(m.SetAll(s.ctx, map[string][]string{"a": {"1"}, "b": {"2", "3"}, "": {}}))
 		s.NoError(m.Set(s.ctx, "a", []string{"4"}))
 		r.worker().drain(wellDone)
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 		s.start(store.StartParams{Job: "import"})
 		got, err := m.GetAll(s.ctx, "a", "b", "c", "")
 		s.NoError(err)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/store/values"
 )
 
@@ -48,7 +49,7 @@ func oneNumber(s *scene) {
 	is(5)
 	s.NoError(p.release(r, store.HoldOpen))
 	w.settle(counting(success(w.one()), files(1)))
-	r.status(store.StatusSucceeded)
+	r.status(statuses.Succeeded)
 	s.NoError(c.Set(s.ctx, 8))
 	is(8)
 }

@@ -4,6 +4,9 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/signals"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // quiet is the shortest time for which every store may delay a signal of a run's counts after the
@@ -14,14 +17,14 @@ const quiet = 300 * time.Millisecond
 func (l *listener) moves(r *run, what string) {
 	l.s.tb.Helper()
 	l.hears(what, func(sig store.Signal) bool {
-		return sig.Type == store.SignalRun && sig.Partition == r.partition && sig.Run == r.id.Number
+		return sig.Type == signals.Run && sig.Partition == r.partition && sig.Run == r.id.Number
 	})
 }
 
 // hearsOfDue waits for a signal that something is due earlier than before.
 func (l *listener) hearsOfDue(partition int, what string) {
 	l.s.tb.Helper()
-	l.hears(what, func(sig store.Signal) bool { return sig.Type == store.SignalDue && sig.Partition == partition })
+	l.hears(what, func(sig store.Signal) bool { return sig.Type == signals.Due && sig.Partition == partition })
 }
 
 // during listens while fn runs, and passes the subscription to heard.
@@ -66,7 +69,7 @@ var wakeupsContract = []testCase{
 			r := s.start(p)
 			w := r.worker()
 			d := w.one()
-			return r, func() { w.settle(plain(d, store.VerdictBegin)) }
+			return r, func() { w.settle(plain(d, verdicts.Begin)) }
 		}
 		r, pass := begin(store.StartParams{Job: "open", Open: true})
 		s.during(pass, func(l *listener) { l.moves(r, "the run goes on") })
@@ -86,7 +89,7 @@ var wakeupsContract = []testCase{
 		}, preJob)
 		w := r.worker()
 		d := w.one()
-		hears(func() { w.settle(plain(d, store.VerdictBegin)) }, scan)
+		hears(func() { w.settle(plain(d, verdicts.Begin)) }, scan)
 		d = w.one()
 		hears(func() { w.succeed(d) }, postJob)
 		hears(func() { r = s.start(store.StartParams{Job: "plain", Root: &root}) }, scan)
@@ -98,7 +101,7 @@ var wakeupsContract = []testCase{
 		for _, back := range []func(store.Delivery) store.Outcome{
 			func(d store.Delivery) store.Outcome { return retried(d, 0) },
 			func(d store.Delivery) store.Outcome { return snoozed(d, 0) },
-			func(d store.Delivery) store.Outcome { return plain(d, store.VerdictRelease) },
+			func(d store.Delivery) store.Outcome { return plain(d, verdicts.Release) },
 		} {
 			d := w.one()
 			s.during(func() { w.settle(back(d)) }, func(l *listener) { l.hearsOfWork(r.partition, scan.Queue) })
@@ -190,7 +193,7 @@ var wakeupsContract = []testCase{
 		s.h.Advance(s.tb, quiet)
 		w.succeed(ds[0]) // its counts are signalled now
 		s.during(func() { s.promote(r.partition) }, func(l *listener) { l.moves(r, "it was stopped") })
-		r.status(store.StatusStopping)
+		r.status(statuses.Stopping)
 	}},
 	{"a graceful stop that is made a hard one is signalled", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import"})
@@ -268,10 +271,10 @@ var wakeupsContract = []testCase{
 		f.Rest = store.FireRecheck - time.Second
 		w := r.worker()
 		d := w.one()
-		p.fires(f, store.FireWaiting, "a run is active")
+		p.fires(f, verdicts.FireWaiting, "a run is active")
 		s.during(func() {
 			w.succeed(d)
-			p.fires(f, store.FireMoved, "it has not rested")
+			p.fires(f, verdicts.FireMoved, "it has not rested")
 		}, func(l *listener) { l.hearsOfDue(p.partition, "when it has rested") })
 	}},
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 var workersContract = []testCase{
@@ -188,7 +190,7 @@ var workersContract = []testCase{
 		s.until(r.partition, "a stopped run waits for nothing", func() bool {
 			return s.queues(r.partition)[scan].Waiting == 3
 		})
-		w.settle(plain(held, store.VerdictCancel))
+		w.settle(plain(held, verdicts.Cancel))
 		w.queues = only(scan)
 		s.until(r.partition, "nothing waits or runs", func() bool {
 			w.drain(wellDone)
@@ -253,7 +255,7 @@ var workersContract = []testCase{
 		s.sweep(r.partition)
 		s.Len(w.held(), 1, "its worker may have stood still as well")
 		w.succeed(d)
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 	}},
 }
 

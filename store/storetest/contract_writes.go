@@ -7,7 +7,9 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/store/values"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // appending is a write of one item to a list.
@@ -96,7 +98,7 @@ var writesContract = []testCase{
 		for _, end := range []func(d store.Delivery) store.Outcome{
 			func(d store.Delivery) store.Outcome { return retried(d, 0) },
 			func(d store.Delivery) store.Outcome { return snoozed(d, 0) },
-			func(d store.Delivery) store.Outcome { return plain(d, store.VerdictRelease) },
+			func(d store.Delivery) store.Outcome { return plain(d, verdicts.Release) },
 		} {
 			w.settle(writing(end(w.one()), appending(run, "l", "no")))
 		}
@@ -104,8 +106,8 @@ var writesContract = []testCase{
 		s.Equal([]string{"yes"}, s.read(run, "l", store.ValueList))
 		for _, end := range []func(d store.Delivery) store.Outcome{
 			failed,
-			func(d store.Delivery) store.Outcome { return plain(d, store.VerdictCancel) },
-			func(d store.Delivery) store.Outcome { return plain(d, store.VerdictStopRun) },
+			func(d store.Delivery) store.Outcome { return plain(d, verdicts.Cancel) },
+			func(d store.Delivery) store.Outcome { return plain(d, verdicts.StopRun) },
 		} {
 			r := s.start(store.StartParams{Job: s.name("job")})
 			w := r.worker()
@@ -152,7 +154,7 @@ var writesContract = []testCase{
 		d := w.one()
 		r.stop(true)
 		w.settle(writing(success(d, task(file, "child")), appending(store.RunScope(r.id), "l", "1")))
-		r.status(store.StatusStopped)
+		r.status(statuses.Stopped)
 		s.Equal([]string{"1"}, s.read(store.RunScope(r.id), "l", store.ValueList))
 	}},
 	{"an outcome with a write that cannot be applied is refused as a whole, and its lease stays", func(s *scene) {

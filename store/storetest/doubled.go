@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // doubled makes every mutation twice with the same parameters, like a caller that lost the first
@@ -37,13 +38,13 @@ func (d *doubled) gone(method string, err1, err2, allowed error) {
 	}
 }
 
-func (d *doubled) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureResult, error) {
+func (d *doubled) EnsureJob(ctx context.Context, p store.EnsureParams) (verdicts.Ensure, error) {
 	first, err := d.Store.EnsureJob(ctx, p)
 	second, err2 := d.Store.EnsureJob(ctx, p)
 	d.same("EnsureJob", "", "", err, err2)
 	if err == nil {
 		assert.Contains(
-			d.t, []store.EnsureResult{first, store.EnsureUnchanged}, second, "EnsureJob repeated changes nothing",
+			d.t, []verdicts.Ensure{first, verdicts.EnsureUnchanged}, second, "EnsureJob repeated changes nothing",
 		)
 	}
 	return first, err

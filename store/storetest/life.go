@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // The routes of the tests.
@@ -128,7 +129,7 @@ func (r *run) counts(want store.Counts, step string) {
 }
 
 // status requires the run to be in one of the states.
-func (r *run) status(oneOf ...store.Status) {
+func (r *run) status(oneOf ...statuses.Status) {
 	r.s.tb.Helper()
 	r.s.Contains(oneOf, r.record().Status)
 }

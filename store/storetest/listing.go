@@ -6,6 +6,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // CountTasks lists all tasks of a run that have not succeeded and counts them by route and status.
@@ -14,17 +15,17 @@ import (
 // that the run keeps.
 func CountTasks(
 	ctx context.Context, s store.Store, run store.RunID,
-) (map[store.Route]map[store.TaskStatus]int64, error) {
+) (map[store.Route]map[statuses.TaskStatus]int64, error) {
 	all, err := listTasks(ctx, s, store.TasksParams{Run: run, Limit: bounds.MaxPage})
 	return countTasks(all), err
 }
 
-func countTasks(all []store.TaskRecord) map[store.Route]map[store.TaskStatus]int64 {
-	counts := make(map[store.Route]map[store.TaskStatus]int64)
+func countTasks(all []store.TaskRecord) map[store.Route]map[statuses.TaskStatus]int64 {
+	counts := make(map[store.Route]map[statuses.TaskStatus]int64)
 	for i := range all {
 		t := &all[i]
 		if counts[t.Route] == nil {
-			counts[t.Route] = make(map[store.TaskStatus]int64)
+			counts[t.Route] = make(map[statuses.TaskStatus]int64)
 		}
 		counts[t.Route][t.Status]++
 	}
@@ -46,12 +47,12 @@ func listTasks(ctx context.Context, s store.Runs, p store.TasksParams) (all []st
 }
 
 // countsOf sums up a listing as a run counts.
-func countsOf(byRoute map[store.Route]map[store.TaskStatus]int64) (c store.Counts) {
+func countsOf(byRoute map[store.Route]map[statuses.TaskStatus]int64) (c store.Counts) {
 	for _, by := range byRoute {
-		c.Pending += by[store.TaskWaiting] + by[store.TaskHeld]
-		c.Delayed += by[store.TaskDelayed] + by[store.TaskRetrying]
-		c.Running += by[store.TaskRunning]
-		c.Failed += by[store.TaskFailed]
+		c.Pending += by[statuses.TaskWaiting] + by[statuses.TaskHeld]
+		c.Delayed += by[statuses.TaskDelayed] + by[statuses.TaskRetrying]
+		c.Running += by[statuses.TaskRunning]
+		c.Failed += by[statuses.TaskFailed]
 	}
 	return c
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // place says where a task of the model is.
@@ -42,7 +44,7 @@ func (t *modelTask) end(verdict string) { t.place, t.verdict = ended, verdict }
 // modelRun is a run of the model: a list of tasks. Counts are computed, never stored.
 type modelRun struct {
 	id        store.RunID
-	status    store.Status
+	status    statuses.Status
 	tasks     []*modelTask
 	holds     map[string]string // with their marks
 	post      *store.Item       // the hook that is still to come, or gave up and holds the run
@@ -78,7 +80,7 @@ type modelRun struct {
 
 // modelChange is when a run changed last, as far as the model knows.
 type modelChange struct {
-	status store.Status
+	status statuses.Status
 	paused bool
 	step   int       // after which step the change was noticed
 	at     time.Time // what the store says
@@ -88,7 +90,7 @@ type modelChange struct {
 func newModelRun(id store.RunID, p store.StartParams, now time.Duration, ledger modelLedger) *modelRun {
 	r := &modelRun{
 		id: id, ledger: ledger,
-		status: store.StatusRunning, holds: make(map[string]string), post: p.PostJob, onFailure: p.OnFailure, counters: make(map[string]int64),
+		status: statuses.Running, holds: make(map[string]string), post: p.PostJob, onFailure: p.OnFailure, counters: make(map[string]int64),
 		idleAfter: p.IdleAfter(), stopIdle: p.StopAfter > 0, touched: now, retention: p.Retention, values: make(modelValues), cap: p.FailureCap,
 	}
 	if p.Deadline > 0 {
@@ -104,7 +106,7 @@ func newModelRun(id store.RunID, p store.StartParams, now time.Duration, ledger 
 		r.add(*p.Root, now)
 	}
 	if p.PreJob != nil {
-		r.status = store.StatusStarting
+		r.status = statuses.Starting
 		r.add(*p.PreJob, now)
 	}
 	return r
@@ -165,19 +167,19 @@ func (r *modelRun) deliverable(t *modelTask) bool {
 	}
 	switch t.item.Route.Kind {
 	case store.KindPreJob:
-		return r.status == store.StatusStarting
+		return r.status == statuses.Starting
 	case store.KindPostJob:
-		return r.status == store.StatusFinishing
+		return r.status == statuses.Finishing
 	}
-	return r.status == store.StatusRunning
+	return r.status == statuses.Running
 }
 
 // refusal returns the error of an enqueue into the run now.
 func (r *modelRun) refusal() error {
 	switch r.status {
-	case store.StatusStarting, store.StatusRunning:
+	case statuses.Starting, statuses.Running:
 		return nil
-	case store.StatusStopping, store.StatusStopped:
+	case statuses.Stopping, statuses.Stopped:
 		return store.ErrJobStopped
 	}
 	return store.ErrRunFinished
@@ -186,14 +188,14 @@ func (r *modelRun) refusal() error {
 // stop ends waiting tasks. If the run is finishing, it drops the hook.
 func (r *modelRun) stop(graceful bool, reason string) {
 	switch r.status {
-	case store.StatusStopping:
+	case statuses.Stopping:
 		r.graceful = r.graceful && graceful
 		return
-	case store.StatusFinishing:
+	case statuses.Finishing:
 		r.finish()
 		return
 	}
-	r.status, r.graceful, r.post, r.reason = store.StatusStopping, graceful, nil, reason
+	r.status, r.graceful, r.post, r.reason = statuses.Stopping, graceful, nil, reason
 	clear(r.holds)
 	r.cancel()
 	r.settle()
@@ -211,26 +213,26 @@ func (r *modelRun) cancel() {
 // settle moves the run on if its last task has ended.
 func (r *modelRun) settle() {
 	c := r.counts()
-	if r.status == store.StatusRunning && r.onFailure == store.OnFailureHold && c.Failed > 0 {
+	if r.status == statuses.Running && r.onFailure == store.OnFailureHold && c.Failed > 0 {
 		return // a hold like any other
 	}
 	switch {
-	case r.status == store.StatusStopping && c.Running == 0:
-		r.status = store.StatusStopped
-	case r.status == store.StatusRunning && c.Remaining() == 0 && len(r.holds) == 0 && r.post != nil:
-		r.status = store.StatusFinishing
+	case r.status == statuses.Stopping && c.Running == 0:
+		r.status = statuses.Stopped
+	case r.status == statuses.Running && c.Remaining() == 0 && len(r.holds) == 0 && r.post != nil:
+		r.status = statuses.Finishing
 		r.add(*r.post, 0)
 		r.post = nil
-	case r.status == store.StatusRunning && c.Remaining() == 0 && len(r.holds) == 0:
+	case r.status == statuses.Running && c.Remaining() == 0 && len(r.holds) == 0:
 		r.finish()
 	}
 }
 
 // finish records the final state.
 func (r *modelRun) finish() {
-	r.status = store.StatusSucceeded
+	r.status = statuses.Succeeded
 	if r.counts().Failed > 0 {
-		r.status = store.StatusFailed
+		r.status = statuses.Failed
 	}
 	for _, t := range r.tasks {
 		if t.place != ended {
@@ -246,7 +248,7 @@ func (r *modelRun) die(t *modelTask) {
 		t.crashes++
 	}
 	t.recovered, t.place = true, waiting
-	if t.asked || r.status == store.StatusStopping {
+	if t.asked || r.status == statuses.Stopping {
 		t.end("cancelled")
 		r.settle()
 	}
@@ -259,11 +261,11 @@ func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write
 	t.staged, t.recovered = nil, false
 	verdict := r.verdict(t, o.Verdict)
 	figures := r.ledger.of(t.item.Route)
-	if o.Verdict == store.VerdictRelease {
+	if o.Verdict == verdicts.Release {
 		figures.Started-- // it was no attempt
 	}
 	switch verdict {
-	case store.VerdictSuccess:
+	case verdicts.Success:
 		t.end("succeeded")
 		figures.Succeeded++
 		for name, n := range o.Counters {
@@ -273,25 +275,25 @@ func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write
 			write(w)
 		}
 		r.results.keep(o, now)
-		if r.status != store.StatusStopping {
+		if r.status != statuses.Stopping {
 			for _, it := range slices.Concat(o.Children, staged) {
 				r.offer(it, now)
 			}
 		}
-	case store.VerdictFail:
+	case verdicts.Fail:
 		r.bury(t, o.Error)
 		figures.Failed++
-	case store.VerdictCancel:
+	case verdicts.Cancel:
 		t.end("cancelled")
-	case store.VerdictStopRun:
+	case verdicts.StopRun:
 		t.end("cancelled")
 		r.stop(false, o.Error)
-	case store.VerdictRetry, store.VerdictSnooze:
+	case verdicts.Retry, verdicts.Snooze:
 		t.retry, t.snoozes = o.Task.Retry, o.Task.Snoozes
-		if verdict == store.VerdictRetry {
+		if verdict == verdicts.Retry {
 			r.retryErr = o.Error
 		}
-		if verdict == store.VerdictRetry && t.item.Route.Counted() {
+		if verdict == verdicts.Retry && t.item.Route.Counted() {
 			r.retried++
 			figures.Retried++
 		}
@@ -299,7 +301,7 @@ func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write
 		if o.Delay == 0 {
 			t.place = waiting
 		}
-	case store.VerdictRelease:
+	case verdicts.Release:
 		t.place = waiting
 	default:
 		t.end("succeeded")
@@ -309,27 +311,27 @@ func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write
 }
 
 // verdict is what a verdict for a task counts as.
-func (r *modelRun) verdict(t *modelTask, v store.Verdict) store.Verdict {
-	stopped := r.status == store.StatusStopping && v != store.VerdictSuccess && v != store.VerdictFail
+func (r *modelRun) verdict(t *modelTask, v verdicts.Verdict) verdicts.Verdict {
+	stopped := r.status == statuses.Stopping && v != verdicts.Success && v != verdicts.Fail
 	if stopped || t.asked && v.Cancels() {
-		return store.VerdictCancel
+		return verdicts.Cancel
 	}
 	return v
 }
 
 // applyHook applies the verdict of a hook to its run.
-func (r *modelRun) applyHook(verdict store.Verdict, o store.Outcome) {
+func (r *modelRun) applyHook(verdict verdicts.Verdict, o store.Outcome) {
 	switch verdict {
-	case store.VerdictBegin:
-		r.status = store.StatusRunning
-	case store.VerdictSkip, store.VerdictAbort:
+	case verdicts.Begin:
+		r.status = statuses.Running
+	case verdicts.Skip, verdicts.Abort:
 		r.cancel()
 		clear(r.holds)
-		r.status = store.StatusSkipped
-		if verdict == store.VerdictAbort {
-			r.status, r.err = store.StatusFailed, o.Error
+		r.status = statuses.Skipped
+		if verdict == verdicts.Abort {
+			r.status, r.err = statuses.Failed, o.Error
 		}
-	case store.VerdictHookDone:
+	case verdicts.HookDone:
 		if o.Error != "" && r.onFailure != store.OnFailureEnd {
 			r.post, r.hookErr = hook(postJob), o.Error
 			return

@@ -5,13 +5,14 @@ import (
 	"slices"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 )
 
 // modelAudit has the lines that the audit of the partition should have, oldest first, without what
 // the store adds.
 type modelAudit struct{ lines []store.AuditLine }
 
-func (a *modelAudit) note(action store.Action, run store.RunID, subject, reason string) {
+func (a *modelAudit) note(action actions.Action, run store.RunID, subject, reason string) {
 	a.lines = append(a.lines, store.AuditLine{
 		Action: action, Job: run.Job, Run: run.Number, Subject: subject, Reason: reason,
 	})
@@ -34,7 +35,7 @@ func (a *modelAudit) enqueued(l *store.AuditLine, reply store.EnqueueReply) {
 // started adds the line of a run that nobody with a name started.
 func (a *modelAudit) started(id store.RunID, p store.StartParams) {
 	if p.Declared {
-		a.note(store.ActionStart, id, "", "")
+		a.note(actions.Start, id, "", "")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // modelBounds is what is left to a worker that fetches within bounds, as the model counts it.
@@ -59,7 +60,7 @@ func (m *machine) FetchWithin(t *rapid.T) {
 			m.s.Zero(b.budgets[i].Left, "a budget of which something is left is not short")
 		}
 	}
-	if w.status != store.WorkerActive {
+	if w.status != statuses.WorkerActive {
 		return // where everything waits
 	}
 	for _, r := range m.m.ordered() {

@@ -7,6 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 )
 
 // modelDocument is a configuration as the model knows it. The zero value was never written.
@@ -87,7 +88,7 @@ func (m *machine) WriteConfiguration(t *rapid.T) {
 	default:
 		m.s.NoError(err)
 		if id.Set == "" || m.s.partition(id.Set) == 0 {
-			m.m.audit.note(store.ActionConfigure, id.Run, id.Set, p.Reason)
+			m.m.audit.note(actions.Configure, id.Run, id.Set, p.Reason)
 		}
 		doc.write(p)
 		m.s.Equal(doc.version, version)

@@ -6,13 +6,14 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 )
 
 // RedoFailures retries or discards some of the failures of a run, and perhaps repeats the call.
 func (m *machine) RedoFailures(t *rapid.T) {
 	r := m.run(t, func(r *modelRun) bool { return r.buried > 0 })
 	p := store.RedoParams{
-		Action: rapid.SampledFrom([]store.RedoAction{store.RedoRetry, store.RedoDiscard}).
+		Action: rapid.SampledFrom([]actions.Redo{actions.RedoRetry, actions.RedoDiscard}).
 			Draw(t, "action"),
 		Limit: rapid.IntRange(1, 4).Draw(t, "limit"),
 		After: rapid.Int64Range(0, 2).Draw(t, "after"), Before: rapid.Int64Range(0, r.buried+1).Draw(t, "before"),
@@ -41,7 +42,7 @@ func (m *machine) RedoFailures(t *rapid.T) {
 // LetGo accepts what holds a run, or repeats its post-job hook, and perhaps repeats the call.
 func (m *machine) LetGo(t *rapid.T) {
 	r := m.run(t, func(r *modelRun) bool { return r.onFailure != store.OnFailureEnd })
-	p := store.RedoParams{Action: rapid.SampledFrom([]store.RedoAction{store.RedoAccept, store.RedoPostJob}).Draw(t, "action")}
+	p := store.RedoParams{Action: rapid.SampledFrom([]actions.Redo{actions.RedoAccept, actions.RedoPostJob}).Draw(t, "action")}
 	p.Audit = m.says(t, r, p.Action.Audited())
 	moved, want := r.letGo(p.Action)
 	reply, err := m.redoer.tryRedo(r.id, p)

@@ -7,12 +7,15 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // modelJob is a job as the model knows it, apart from its runs.
 type modelJob struct {
 	declared bool
-	kind     store.JobType
+	kind     statuses.JobType
 	revision int64
 	text     string // its definition
 	disabled bool
@@ -26,7 +29,7 @@ type modelJob struct {
 func (m *model) job(name string) *modelJob {
 	j := m.jobs[name]
 	if j == nil {
-		j = &modelJob{kind: store.JobSinglePass, values: make(modelValues)}
+		j = &modelJob{kind: statuses.JobSinglePass, values: make(modelValues)}
 		m.jobs[name] = j
 	}
 	return j
@@ -49,13 +52,13 @@ func (m *machine) EnsureJob(t *rapid.T) {
 	p := store.EnsureParams{
 		Job: rapid.SampledFrom(m.jobs).
 			Draw(t, "job"),
-		Type: rapid.SampledFrom([]store.JobType{store.JobStanding, store.JobPeriodic, store.JobPeriodic}).
+		Type: rapid.SampledFrom([]statuses.JobType{statuses.JobStanding, statuses.JobPeriodic, statuses.JobPeriodic}).
 			Draw(t, "kind"),
 		Definition: []byte(
 			rapid.SampledFrom([]string{"{}", "{1}"}).Draw(t, "definition"),
 		), Revision: int64(rapid.IntRange(0, 2).Draw(t, "revision")),
 	}
-	if p.Type == store.JobPeriodic {
+	if p.Type == statuses.JobPeriodic {
 		p.Schedule, p.DueNow = []byte(
 			rapid.SampledFrom([]string{"often", "rarely"}).Draw(t, "schedule"),
 		), rapid.Bool().
@@ -69,21 +72,21 @@ func (m *machine) EnsureJob(t *rapid.T) {
 	}
 	m.s.NoError(err)
 	j := m.m.job(p.Job)
-	want := store.EnsureUpdated
+	want := verdicts.EnsureUpdated
 	switch {
 	case !j.declared:
-		want = store.EnsureCreated
+		want = verdicts.EnsureCreated
 	case j.revision > p.Revision:
-		m.s.Equal(store.EnsureKept, result)
+		m.s.Equal(verdicts.EnsureKept, result)
 		return
 	case j.kind == p.Type && j.text == string(p.Definition):
-		want = store.EnsureUnchanged
+		want = verdicts.EnsureUnchanged
 	}
 	m.s.Equal(want, result)
 	j.declared, j.kind, j.text, j.revision = true, p.Type, string(p.Definition), p.Revision
-	if want != store.EnsureUnchanged {
-		m.m.audit.note(store.ActionDeclare, store.RunID{Job: p.Job}, "", "")
-		m.define(j, p, want == store.EnsureCreated)
+	if want != verdicts.EnsureUnchanged {
+		m.m.audit.note(actions.Declare, store.RunID{Job: p.Job}, "", "")
+		m.define(j, p, want == verdicts.EnsureCreated)
 	}
 }
 
@@ -116,7 +119,7 @@ func (m *machine) DisableJob(t *rapid.T) {
 	}
 	m.s.NoError(err)
 	if j.disabled != disabled {
-		m.m.audit.note(store.EnableAction(!disabled), store.RunID{Job: name}, "", "")
+		m.m.audit.note(actions.EnableOrDisable(!disabled), store.RunID{Job: name}, "", "")
 	}
 	if j.disabled = disabled; disabled {
 		j.schedule.clear()
@@ -137,7 +140,7 @@ func (m *machine) DeleteJob(t *rapid.T) {
 		m.s.ErrorIs(err, store.ErrRunActive)
 	default:
 		m.s.NoError(err)
-		m.m.audit.note(store.ActionDelete, store.RunID{Job: name}, "", "")
+		m.m.audit.note(actions.Delete, store.RunID{Job: name}, "", "")
 		delete(m.m.jobs, name)
 		maps.DeleteFunc(m.m.runs, func(id store.RunID, _ *modelRun) bool { return id.Job == name })
 	}

@@ -2,21 +2,22 @@ package storetest
 
 import (
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // statusOf is where the listing has a task that it lists.
-func (m *machine) statusOf(r *modelRun, t *modelTask) store.TaskStatus {
+func (m *machine) statusOf(r *modelRun, t *modelTask) statuses.TaskStatus {
 	switch {
 	case t.place == held:
-		return store.TaskRunning
+		return statuses.TaskRunning
 	case t.place == awaiting && t.retry > 0:
-		return store.TaskRetrying
+		return statuses.TaskRetrying
 	case t.place == awaiting:
-		return store.TaskDelayed
-	case r.paused || r.status == store.StatusStarting || m.m.pauses.cover(t.item.Route):
-		return store.TaskHeld
+		return statuses.TaskDelayed
+	case r.paused || r.status == statuses.Starting || m.m.pauses.cover(t.item.Route):
+		return statuses.TaskHeld
 	}
-	return store.TaskWaiting
+	return statuses.TaskWaiting
 }
 
 // checkListing compares the tasks that are listed of a run with those that are there, and their
@@ -26,7 +27,7 @@ func (m *machine) checkListing(r *modelRun) []store.TaskRecord {
 	type listed struct {
 		id     string
 		route  store.Route
-		status store.TaskStatus
+		status statuses.TaskStatus
 	}
 	want := make(map[listed]int)
 	for _, t := range r.tasks {
@@ -35,7 +36,7 @@ func (m *machine) checkListing(r *modelRun) []store.TaskRecord {
 		}
 	}
 	for _, f := range r.failures {
-		want[listed{f.task.item.Task.ID, f.task.item.Route, store.TaskFailed}]++
+		want[listed{f.task.item.Task.ID, f.task.item.Route, statuses.TaskFailed}]++
 	}
 	got := make(map[listed]int)
 	all, err := listTasks(s.ctx, s.store, store.TasksParams{Run: r.id, Limit: 7})
@@ -89,24 +90,24 @@ func addListed(sums map[store.Route]store.QueueRecord, oldest map[store.Route]in
 	waits := make(map[store.Route]bool)
 	for i := range all {
 		t := &all[i]
-		if t.Status == store.TaskFailed {
+		if t.Status == statuses.TaskFailed {
 			continue
 		}
 		q := sums[t.Route]
 		q.Route = t.Route
 		switch t.Status {
-		case store.TaskWaiting:
+		case statuses.TaskWaiting:
 			q.Waiting++
-		case store.TaskHeld:
+		case statuses.TaskHeld:
 			q.Held++
-		case store.TaskDelayed:
+		case statuses.TaskDelayed:
 			q.Delayed++
-		case store.TaskRetrying:
+		case statuses.TaskRetrying:
 			q.Retrying++
-		case store.TaskRunning:
+		case statuses.TaskRunning:
 			q.Running++
 		}
-		if t.Status == store.TaskWaiting || t.Status == store.TaskHeld {
+		if t.Status == statuses.TaskWaiting || t.Status == statuses.TaskHeld {
 			since := t.Task.WaitsSince()
 			if old, has := oldest[t.Route]; !since.IsZero() && (!has || since.UnixMilli() < old) {
 				oldest[t.Route] = since.UnixMilli()

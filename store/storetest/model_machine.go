@@ -7,6 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // machine plays random operations against the store and the model. Each exported method except
@@ -35,7 +36,7 @@ type machine struct {
 // modelWorker is a session, with the deliveries that it holds in the model.
 type modelWorker struct {
 	*worker
-	status  store.WorkerStatus
+	status  statuses.WorkerStatus
 	brief   bool // its lease runs out unless it is heard from
 	holds   map[store.Lease]*holding
 	order   []store.Lease // of holds, as fetched
@@ -170,7 +171,7 @@ func (m *machine) soonOr(t *rapid.T, label string, other time.Duration) time.Dur
 func (m *machine) hold(w *modelWorker, d store.Delivery) {
 	m.s.tb.Helper()
 	s := m.s
-	s.Equal(store.WorkerActive, w.status, "it may fetch")
+	s.Equal(statuses.WorkerActive, w.status, "it may fetch")
 	r := m.m.runs[d.Lease.Lane.Run]
 	s.NotNil(r, "delivery of an unknown run: %+v", d)
 	for _, t := range r.tasks {

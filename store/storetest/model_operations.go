@@ -6,6 +6,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // StartRun starts a run of a job, which is refused while one is active.
@@ -90,7 +92,7 @@ func (m *machine) Enqueue(t *rapid.T) {
 	for range rapid.IntRange(1, 5).Draw(t, "tasks") {
 		batch.Entries = append(batch.Entries, store.Entry{Run: r.id, Item: m.item(t, true, true)})
 	}
-	batch.Audit = m.says(t, r, store.ActionEnqueue)
+	batch.Audit = m.says(t, r, actions.Enqueue)
 	m.lastSent = m.producer.send(batch)
 	// Of several that claim an ID in one batch, which one gets it is the store's choice.
 	for _, duplicate := range []bool{false, true} {
@@ -110,7 +112,7 @@ func (m *machine) Enqueue(t *rapid.T) {
 }
 
 // says draws whether a call to a run has a line of the audit.
-func (m *machine) says(t *rapid.T, r *modelRun, action store.Action) *store.AuditLine {
+func (m *machine) says(t *rapid.T, r *modelRun, action actions.Action) *store.AuditLine {
 	if rapid.IntRange(0, 2).Draw(t, "is audited") != 0 {
 		return nil
 	}
@@ -140,7 +142,7 @@ func (m *machine) ChangeHold(t *rapid.T) {
 	if change.Guarded = rapid.Bool().Draw(t, "guarded"); change.Guarded {
 		change.From = rapid.SampledFrom([]string{mark, "m1"}).Draw(t, "from")
 	}
-	line := m.says(t, r, store.ActionRelease)
+	line := m.says(t, r, actions.Release)
 	m.lastSent = m.producer.send(store.EnqueueParams{Holds: []store.HoldChange{change}, Audit: line})
 	switch err := m.lastSent.Holds[0]; {
 	case r.refusal() != nil && change.Close:
@@ -208,18 +210,18 @@ func (m *machine) Stop(t *rapid.T) {
 	})
 	graceful := rapid.Bool().Draw(t, "graceful")
 	m.s.NoError(m.s.store.StopRun(m.s.ctx, store.StopParams{Run: r.id, Graceful: graceful, Reason: "enough"}))
-	if r.status != store.StatusStopping || r.graceful && !graceful {
-		m.m.audit.note(store.ActionStop, r.id, "", "enough")
+	if r.status != statuses.Stopping || r.graceful && !graceful {
+		m.m.audit.note(actions.Stop, r.id, "", "enough")
 	}
 	r.stop(graceful, "enough")
 }
 
 // Pause pauses or resumes a run.
 func (m *machine) Pause(t *rapid.T) {
-	r := m.run(t, func(r *modelRun) bool { return !r.status.Final() && r.status != store.StatusStopping })
+	r := m.run(t, func(r *modelRun) bool { return !r.status.Final() && r.status != statuses.Stopping })
 	before := r.paused
 	if r.paused = rapid.Bool().Draw(t, "paused"); r.paused != before {
-		m.m.audit.note(store.PauseAction(r.paused), r.id, "", "")
+		m.m.audit.note(actions.PauseOrResume(r.paused), r.id, "", "")
 	}
 	m.s.NoError(m.s.store.SetRunPaused(m.s.ctx, r.id, r.paused))
 }
@@ -291,7 +293,7 @@ func (m *machine) DeleteRun(t *rapid.T) {
 		return
 	}
 	m.s.NoError(err)
-	m.m.audit.note(store.ActionDelete, r.id, "", "")
+	m.m.audit.note(actions.Delete, r.id, "", "")
 	m.m.forget(r.id)
 	_, err = m.s.store.Run(m.s.ctx, r.id)
 	m.s.ErrorIs(err, store.ErrRunNotFound)
@@ -300,12 +302,12 @@ func (m *machine) DeleteRun(t *rapid.T) {
 // Quiet gives a session a status.
 func (m *machine) Quiet(t *rapid.T) {
 	w := m.worker(t)
-	m.gives(w, rapid.SampledFrom([]store.WorkerStatus{
-		store.WorkerActive, store.WorkerActive, store.WorkerQuiet, store.WorkerDraining,
+	m.gives(w, rapid.SampledFrom([]statuses.WorkerStatus{
+		statuses.WorkerActive, statuses.WorkerActive, statuses.WorkerQuiet, statuses.WorkerDraining,
 	}).Draw(t, "status"))
 }
 
-func (m *machine) gives(w *modelWorker, status store.WorkerStatus) {
+func (m *machine) gives(w *modelWorker, status statuses.WorkerStatus) {
 	p := w.statusParams(status)
 	m.s.NoError(m.s.store.SetWorkerStatus(m.s.ctx, p))
 	if w.status != status {

@@ -8,16 +8,19 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // outcome draws what becomes of a delivery, and perhaps what its task counted, and brings, which
 // counts only with its success.
 func (m *machine) outcome(t *rapid.T, h *holding) store.Outcome {
 	o := m.verdict(t, h)
-	if o.Verdict != store.VerdictSuccess {
+	if o.Verdict != verdicts.Success {
 		o.Staged = h.task.stagedCounts() // to be removed
 	}
-	if h.task.item.Route.Counted() && o.Verdict != store.VerdictSuccess && rapid.IntRange(0, 3).Draw(t, "brings") == 0 {
+	if h.task.item.Route.Counted() && o.Verdict != verdicts.Success && rapid.IntRange(0, 3).Draw(t, "brings") == 0 {
 		o.Children = []store.Item{m.child(t, h.run)}
 		o.Writes = m.taskWrites(t, h.run.id)
 	}
@@ -62,29 +65,29 @@ func (m *machine) verdict(t *rapid.T, h *holding) store.Outcome {
 	switch h.task.item.Route.Kind {
 	case store.KindPreJob:
 		return m.hookOutcome(
-			t, h, store.VerdictBegin, store.VerdictBegin, store.VerdictBegin, store.VerdictSkip, store.VerdictAbort,
-			store.VerdictRetry,
+			t, h, verdicts.Begin, verdicts.Begin, verdicts.Begin, verdicts.Skip, verdicts.Abort,
+			verdicts.Retry,
 		)
 	case store.KindPostJob:
-		o := m.hookOutcome(t, h, store.VerdictHookDone, store.VerdictRetry)
-		if o.Verdict == store.VerdictHookDone && rapid.Bool().Draw(t, "gives up") {
+		o := m.hookOutcome(t, h, verdicts.HookDone, verdicts.Retry)
+		if o.Verdict == verdicts.HookDone && rapid.Bool().Draw(t, "gives up") {
 			o.Error = "gave up"
 		}
 		return o
 	}
-	verdicts := []store.Verdict{
-		store.VerdictSuccess, store.VerdictSuccess, store.VerdictSuccess, store.VerdictSuccess, store.VerdictRetry, store.VerdictRetry,
-		store.VerdictSnooze, store.VerdictFail, store.VerdictRelease, store.VerdictStopRun,
+	choice := []verdicts.Verdict{
+		verdicts.Success, verdicts.Success, verdicts.Success, verdicts.Success, verdicts.Retry, verdicts.Retry,
+		verdicts.Snooze, verdicts.Fail, verdicts.Release, verdicts.StopRun,
 	}
-	verdict := rapid.SampledFrom(verdicts).Draw(t, "verdict")
-	if verdict == store.VerdictRelease && h.task.recovered {
-		verdict = store.VerdictFail // whether it stays a recovered task is the store's choice
+	verdict := rapid.SampledFrom(choice).Draw(t, "verdict")
+	if verdict == verdicts.Release && h.task.recovered {
+		verdict = verdicts.Fail // whether it stays a recovered task is the store's choice
 	}
-	if verdict == store.VerdictStopRun && rapid.IntRange(0, 3).Draw(t, "stop") != 0 {
-		verdict = store.VerdictSuccess // runs may grow older
+	if verdict == verdicts.StopRun && rapid.IntRange(0, 3).Draw(t, "stop") != 0 {
+		verdict = verdicts.Success // runs may grow older
 	}
 	switch verdict {
-	case store.VerdictSuccess:
+	case verdicts.Success:
 		o := success(h.Delivery)
 		for range rapid.IntRange(0, 3).Draw(t, "children") {
 			o.Children = append(o.Children, m.child(t, h.run))
@@ -94,20 +97,20 @@ func (m *machine) verdict(t *rapid.T, h *holding) store.Outcome {
 		}
 		o.Writes = m.taskWrites(t, h.run.id)
 		return o
-	case store.VerdictRetry:
+	case verdicts.Retry:
 		return retried(h.Delivery, m.delayOrNone(t))
-	case store.VerdictSnooze:
+	case verdicts.Snooze:
 		return snoozed(h.Delivery, m.delayOrNone(t))
-	case store.VerdictFail:
+	case verdicts.Fail:
 		return failed(h.Delivery)
 	}
 	return plain(h.Delivery, verdict)
 }
 
 // hookOutcome draws what becomes of a hook.
-func (m *machine) hookOutcome(t *rapid.T, h *holding, verdicts ...store.Verdict) store.Outcome {
-	verdict := rapid.SampledFrom(verdicts).Draw(t, "verdict")
-	if verdict == store.VerdictRetry {
+func (m *machine) hookOutcome(t *rapid.T, h *holding, choice ...verdicts.Verdict) store.Outcome {
+	verdict := rapid.SampledFrom(choice).Draw(t, "verdict")
+	if verdict == verdicts.Retry {
 		return retried(h.Delivery, m.delayOrNone(t))
 	}
 	return plain(h.Delivery, verdict)
@@ -181,7 +184,7 @@ func (r *modelRun) redo(p store.RedoParams) (reply store.RedoReply) {
 		switch {
 		case len(p.Kinds) > 0 && it.Route.Kind != p.Kinds[0]:
 			return false
-		case p.Action == store.RedoDiscard:
+		case p.Action == actions.RedoDiscard:
 			f.task.end("cancelled")
 		case it.Task.Claimed && r.claims(it.Task.ID):
 			reply.InUse++
@@ -205,15 +208,15 @@ func (r *modelRun) redo(p store.RedoParams) (reply store.RedoReply) {
 
 // held reports whether only what failed keeps the run from going on.
 func (r *modelRun) held() bool {
-	idle := r.status == store.StatusRunning && r.counts().Remaining() == 0 && len(r.holds) == 0 // otherwise it would have ended
-	return idle || r.status == store.StatusFinishing && r.hookErr != ""
+	idle := r.status == statuses.Running && r.counts().Remaining() == 0 && len(r.holds) == 0 // otherwise it would have ended
+	return idle || r.status == statuses.Finishing && r.hookErr != ""
 }
 
 // letGo accepts what holds the run, or repeats its hook.
-func (r *modelRun) letGo(action store.RedoAction) (moved int64, err error) {
-	accept := action == store.RedoAccept
+func (r *modelRun) letGo(action actions.Redo) (moved int64, err error) {
+	accept := action == actions.RedoAccept
 	switch {
-	case r.hookErr != "" && r.status == store.StatusFinishing:
+	case r.hookErr != "" && r.status == statuses.Finishing:
 		if r.hookErr = ""; accept {
 			r.finish()
 			return 1, nil
@@ -225,7 +228,7 @@ func (r *modelRun) letGo(action store.RedoAction) (moved int64, err error) {
 	case r.refusal() == nil && accept && r.onFailure == store.OnFailureHold:
 		r.onFailure = store.OnFailureAccepted
 		r.settle()
-	case r.refusal() == nil || r.status == store.StatusFinishing:
+	case r.refusal() == nil || r.status == statuses.Finishing:
 		return 0, store.ErrNotHeld
 	default:
 		return 0, r.refusal()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 )
 
 // modelPauses is what should be paused in the partition.
@@ -44,7 +45,7 @@ func (m *modelPauses) pause(s *scene, p store.Pause) {
 		now.since = before.since
 	}
 	if before == nil || *before != *now {
-		m.audit.note(store.ActionPause, store.RunID{}, p.Scope.String(), p.Reason)
+		m.audit.note(actions.Pause, store.RunID{}, p.Scope.String(), p.Reason)
 	}
 	m.scopes[p.Scope] = now
 	m.changed(s)
@@ -56,7 +57,7 @@ func (m *modelPauses) resume(s *scene, scope store.PauseScope) {
 		m.version = m.check(s) // a change of nothing may have a version
 		return
 	}
-	m.audit.note(store.ActionResume, store.RunID{}, scope.String(), "")
+	m.audit.note(actions.Resume, store.RunID{}, scope.String(), "")
 	delete(m.scopes, scope)
 	m.changed(s)
 }

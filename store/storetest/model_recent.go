@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // checkRuns compares the listing of runs with the runs: which there are, in which states, and in the
@@ -18,7 +19,7 @@ func (m *machine) checkRuns() {
 		listed = append(listed, e.Run.ID)
 		r := m.m.runs[e.Run.ID]
 		s.NotNil(r, "%v is listed, and gone", e.Run.ID)
-		now := modelChange{status: r.status, paused: r.paused && !r.status.Final() && r.status != store.StatusStopping}
+		now := modelChange{status: r.status, paused: r.paused && !r.status.Final() && r.status != statuses.Stopping}
 		if now.status != r.change.status || now.paused != r.change.paused {
 			s.False(e.Run.Changed.Before(r.change.at), "%v changed", e.Run.ID)
 			r.change.step = m.steps
@@ -45,8 +46,8 @@ func (m *machine) checkRuns() {
 // checkStates reads the runs in one state, another one after each step, and those that are active
 // from the other end.
 func (m *machine) checkStates(all []store.RunEntry) {
-	states := slices.Concat(store.ActiveStatuses, store.FinalStatuses)
-	pick := func(statuses []store.Status) (of []store.RunEntry) {
+	states := slices.Concat(statuses.Active, statuses.Final)
+	pick := func(statuses []statuses.Status) (of []store.RunEntry) {
 		for _, e := range all {
 			if slices.Contains(statuses, e.Run.Status) {
 				of = append(of, e)
@@ -56,9 +57,9 @@ func (m *machine) checkStates(all []store.RunEntry) {
 	}
 	one := states[m.steps%len(states):][:1]
 	m.s.Equal(pick(one), m.s.listRuns(store.RunsParams{Statuses: one}), "runs that are %s", one)
-	active := m.s.listRuns(store.RunsParams{Statuses: store.ActiveStatuses, Oldest: true})
+	active := m.s.listRuns(store.RunsParams{Statuses: statuses.Active, Oldest: true})
 	slices.Reverse(active)
-	m.s.Equal(pick(store.ActiveStatuses), active)
+	m.s.Equal(pick(statuses.Active), active)
 	var want, held []store.RunID
 	for _, r := range m.m.ordered() {
 		if r.held() {
@@ -73,8 +74,8 @@ func (m *machine) checkStates(all []store.RunEntry) {
 
 // checkJobStates compares the jobs that are listed by the states of their newest runs.
 func (m *machine) checkJobStates() {
-	states := slices.Concat(store.ActiveStatuses, store.FinalStatuses)
-	for _, statuses := range [][]store.Status{states[m.steps%len(states):][:1], store.ActiveStatuses, store.FinalStatuses} {
+	states := slices.Concat(statuses.Active, statuses.Final)
+	for _, statuses := range [][]statuses.Status{states[m.steps%len(states):][:1], statuses.Active, statuses.Final} {
 		var want []string
 		for name, j := range m.m.jobs {
 			if r := m.m.runs[store.RunID{Job: name, Number: j.last}]; r != nil && slices.Contains(statuses, r.status) {

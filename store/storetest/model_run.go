@@ -11,7 +11,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // ModelOptions configure [RunModel]. The zero value means all defaults.
@@ -134,23 +136,23 @@ func (m *machine) Check(*rapid.T) {
 			[]string{rec.Error, rec.RetryError},
 			"the last error, and that of the last retry",
 		)
-		if rec.Status == store.StatusRunning {
+		if rec.Status == statuses.Running {
 			s.Equal(int64(len(r.holds)), rec.Holds)
 		}
-		if !rec.Status.Final() && rec.Status != store.StatusStopping {
+		if !rec.Status.Final() && rec.Status != statuses.Stopping {
 			s.Equal(r.paused, rec.Paused)
 			s.Equal([]string{string(r.onFailure), r.hookErr}, []string{string(rec.OnFailure), rec.HookError}, "what holds it")
 		}
 		s.Equal(r.reason, rec.Reason, "why it was stopped")
 		s.Equal(r.deadline != 0, !rec.Deadline.IsZero(), "it has a deadline")
-		if rec.Status == store.StatusStopping {
+		if rec.Status == statuses.Stopping {
 			s.Equal(r.graceful, rec.Graceful)
 		}
 		if !rec.Status.Final() {
 			in, err := s.store.Inspect(s.ctx, r.id)
 			s.NoError(err)
 			s.True(in.Stable)
-			if rec.Status == store.StatusRunning {
+			if rec.Status == statuses.Running {
 				s.agrees(in)
 				m.checkSets(r, in)
 			}
@@ -192,8 +194,8 @@ func (m *machine) end() {
 	for _, r := range m.m.ordered() {
 		if !r.status.Final() {
 			m.s.NoError(m.s.store.StopRun(m.s.ctx, store.StopParams{Run: r.id}))
-			if r.status != store.StatusStopping || r.graceful {
-				m.m.audit.note(store.ActionStop, r.id, "", "")
+			if r.status != statuses.Stopping || r.graceful {
+				m.m.audit.note(actions.Stop, r.id, "", "")
 			}
 			r.stop(false, "")
 		}

@@ -7,6 +7,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // modelSchedule is when a periodic job is due, by the store's clock.
@@ -46,7 +49,7 @@ func (m *machine) promote() store.PromoteReply {
 		for _, name := range reply.Jobs {
 			j := m.m.jobs[name]
 			m.s.True(
-				j != nil && j.kind == store.JobPeriodic && !j.disabled, "%s is told of and has no schedule in force", name,
+				j != nil && j.kind == statuses.JobPeriodic && !j.disabled, "%s is told of and has no schedule in force", name,
 			)
 			m.s.False(j.schedule.acts.After(reply.Now), "%s is told of before its time", name)
 			m.s.False(j.schedule.until.After(reply.Now), "%s is told of though it was put off", name)
@@ -99,16 +102,16 @@ func (m *machine) FireRun(t *rapid.T) {
 	verdict := m.m.fire(j, p, reply.Now, ended)
 	m.s.Equal(verdict, reply.Verdict)
 	switch {
-	case verdict == store.FireStarted && unfired:
+	case verdict == verdicts.FireStarted && unfired:
 		m.begins(reply.Run, p.Start)
 		m.m.runs[reply.Run].due = p.Due
 		fallthrough
-	case verdict == store.FireStarted:
+	case verdict == verdicts.FireStarted:
 		m.s.Equal(m.m.begun(name, p.Due).id, reply.Run)
 		again, err := m.s.store.FireRun(m.s.ctx, p)
 		m.s.NoError(err)
 		m.s.Equal([]any{verdict, reply.Run}, []any{again.Verdict, again.Run}, "a repeat")
-	case verdict == store.FireWaiting && m.m.active(name) != nil:
+	case verdict == verdicts.FireWaiting && m.m.active(name) != nil:
 		m.s.Equal(m.m.active(name).id, reply.Run)
 	default:
 		m.s.Zero(reply.Run)
@@ -141,11 +144,11 @@ func (m *machine) PostponeJob(t *rapid.T) {
 		return
 	}
 	m.s.NoError(err)
-	if s := &j.schedule; j.kind == store.JobPeriodic && !j.disabled && !s.acts.After(now) {
+	if s := &j.schedule; j.kind == statuses.JobPeriodic && !j.disabled && !s.acts.After(now) {
 		rec, err := m.s.store.Job(m.s.ctx, name)
 		m.s.NoError(err)
 		m.s.False(rec.ProblemSince.IsZero())
-		s.problem, s.until = p.Problem, store.PostponedUntil(rec.ProblemSince, now)
+		s.problem, s.until = p.Problem, rules.PostponedUntil(rec.ProblemSince, now)
 	}
 }
 
@@ -179,32 +182,32 @@ func (m *model) begun(job string, due time.Time) *modelRun {
 
 // fire decides what becomes of a due time of a job that is enabled, and moves it. Ended is when the
 // newest run ended, if it has.
-func (m *model) fire(j *modelJob, p store.FireParams, now, ended time.Time) store.FireVerdict {
+func (m *model) fire(j *modelJob, p store.FireParams, now, ended time.Time) verdicts.Fire {
 	s, next := &j.schedule, p.Following(now)
 	busy := m.active(p.Start.Job) != nil
 	switch {
 	case m.begun(p.Start.Job, p.Due) != nil:
-		return store.FireStarted
-	case j.kind != store.JobPeriodic || !s.due.Equal(p.Due) || j.changes != p.Changes:
-		return store.FireMoved
+		return verdicts.FireStarted
+	case j.kind != statuses.JobPeriodic || !s.due.Equal(p.Due) || j.changes != p.Changes:
+		return verdicts.FireMoved
 	case next.IsZero() || s.acts.After(now):
-		return store.FireEarly
+		return verdicts.FireEarly
 	case s.due.IsZero():
 		s.set(next, p.Delay)
-		return store.FireMoved
+		return verdicts.FireMoved
 	case m.pauses.readOnly() && !p.InReadOnly, busy && (p.Wait || p.Rest > 0):
 		s.solve()
-		return store.FireWaiting
+		return verdicts.FireWaiting
 	case busy:
 		s.skipped, s.lastSkip = s.skipped+1, s.due
 		s.set(next, p.Delay)
-		return store.FireSkipped
+		return verdicts.FireSkipped
 	case p.Rest > 0 && ended.Add(p.Rest).After(now):
 		s.set(ended.Add(p.Rest), p.Delay)
-		return store.FireMoved
+		return verdicts.FireMoved
 	}
 	s.set(next, p.Delay)
-	return store.FireStarted
+	return verdicts.FireStarted
 }
 
 // endSchedules requires that every job that is due, or will be soon, is told of.
@@ -218,7 +221,7 @@ func (m *machine) endSchedules() {
 	for range patience {
 		left = slices.DeleteFunc(left, func(name string) bool {
 			j := m.m.jobs[name]
-			return j == nil || j.kind != store.JobPeriodic || j.disabled || j.schedule.acts.After(soon) ||
+			return j == nil || j.kind != statuses.JobPeriodic || j.disabled || j.schedule.acts.After(soon) ||
 				j.schedule.problem != "" ||
 				m.told[name]
 		})

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
@@ -161,7 +162,7 @@ func (m *machine) forceRelease(t *rapid.T) {
 	m.s.NoError(err)
 	m.s.Equal(before-len(sem.leases), n)
 	if n > 0 {
-		m.m.audit.note(store.ActionEnd, store.RunID{}, m.jobs[0], "")
+		m.m.audit.note(actions.End, store.RunID{}, m.jobs[0], "")
 	}
 }
 

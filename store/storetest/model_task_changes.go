@@ -6,6 +6,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // ChangeTask cancels or reschedules a task of a run, wherever it is, or one that never was.
@@ -45,29 +47,29 @@ func (r *modelRun) changes(p store.ChangeTaskParams, later bool) bool {
 }
 
 // changeTask changes a task, and returns what the store must answer.
-func (r *modelRun) changeTask(p store.ChangeTaskParams, later bool) (done store.TaskChange) {
+func (r *modelRun) changeTask(p store.ChangeTaskParams, later bool) (done verdicts.Change) {
 	t := r.sought(p.ID)
 	switch {
 	case t == nil && p.Cancel:
-		return store.KeptCancellation(r.cancelled, p.ID)
+		return rules.KeptCancellation(r.cancelled, p.ID)
 	case t == nil:
 		return ""
 	case p.Cancel && t.place == held:
-		t.asked, done = true, store.ChangeRequested
+		t.asked, done = true, verdicts.ChangeRequested
 	case p.Cancel:
 		t.end("cancelled")
-		done = store.ChangeCancelled
+		done = verdicts.ChangeCancelled
 		r.settle()
 	case t.place != awaiting:
-		return store.ChangeNotDelayed
+		return verdicts.ChangeNotDelayed
 	case later:
 		t.due = dueNever
-		return store.ChangeRescheduled
+		return verdicts.ChangeRescheduled
 	default: // the next promotion finds it
 		t.place = waiting
-		return store.ChangeRescheduled
+		return verdicts.ChangeRescheduled
 	}
-	r.cancelled = store.KeepCancellation(r.cancelled, store.Cancellation{ID: p.ID, Change: done})
+	r.cancelled = rules.KeepCancellation(r.cancelled, store.Cancellation{ID: p.ID, Change: done})
 	return done
 }
 

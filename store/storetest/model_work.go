@@ -9,6 +9,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/histogram"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // Fetch leases some tasks.
@@ -85,7 +87,7 @@ func (m *machine) Stage(t *rapid.T) {
 	}
 	for range 2 {
 		err := w.stage(h.Delivery, route, offset, chunk...)
-		if h.run.status == store.StatusStopping {
+		if h.run.status == statuses.Stopping {
 			m.s.ErrorIs(err, store.ErrJobStopped)
 			return
 		}
@@ -137,7 +139,7 @@ func (m *machine) settle(w *modelWorker, outcomes []store.Outcome) {
 		case h == nil:
 			lost = append(lost, i)
 			continue
-		case h.run.status == store.StatusRunning && o.Verdict == store.VerdictSuccess && !slices.Equal(o.Staged, h.task.stagedCounts()):
+		case h.run.status == statuses.Running && o.Verdict == verdicts.Success && !slices.Equal(o.Staged, h.task.stagedCounts()):
 			refused = append(refused, i)
 			continue
 		}
@@ -192,7 +194,7 @@ func (m *machine) Drain(t *rapid.T) {
 }
 
 func (m *machine) drain(w *modelWorker) {
-	m.gives(w, store.WorkerActive)
+	m.gives(w, statuses.WorkerActive)
 	for idle := 0; idle < 4; {
 		w.fetches++
 		p := w.params(bounds.MaxBatch)

@@ -5,6 +5,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 var atLeastOnce = []testCase{
@@ -16,7 +18,7 @@ var atLeastOnce = []testCase{
 
 		got := w.drain(wellDone)
 		s.Equal(named(append(items, task(scan, "root"))...), ids(got))
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 		r.counts(store.Counts{Succeeded: 601}, "everything was run")
 	}},
 	{"a task comes back after its session died", func(s *scene) {
@@ -33,7 +35,7 @@ var atLeastOnce = []testCase{
 		s.NotEqual(lost.Lease, again.Lease, "a lease never matches a later delivery")
 		s.Zero(again.Task.Retry, "the death of a session costs no retry")
 		heir.succeed(again)
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 	}},
 	{"a task comes back though sweeps are rare", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import"})
@@ -83,7 +85,7 @@ var atLeastOnce = []testCase{
 		s.lapse(dead)
 		s.Len(alive.held(), 1)
 		alive.succeed(d)
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 	}},
 	{"a failed attempt is tried again", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import"})
@@ -96,7 +98,7 @@ var atLeastOnce = []testCase{
 		}
 		w.succeed(w.one())
 		rec := r.record()
-		s.Equal(store.StatusSucceeded, rec.Status)
+		s.Equal(statuses.Succeeded, rec.Status)
 		s.Equal(int64(4), rec.Retried)
 	}},
 	{"a delayed task waits for its time, and then comes", func(s *scene) {
@@ -136,7 +138,7 @@ var atLeastOnce = []testCase{
 		p, w := r.producer(), r.worker()
 		p.add(r, tasks(scan, "t", 3)...)
 		d := w.one()
-		w.settle(plain(d, store.VerdictRelease))
+		w.settle(plain(d, verdicts.Release))
 		r.counts(store.Counts{Pending: 3}, "release")
 		again := w.one()
 		s.Equal(d.Task.ID, again.Task.ID, "released to the front")

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 var exactCounts = []testCase{
@@ -83,7 +85,7 @@ func countsOfALife(s *scene) {
 	w.settle(snoozed(ds[3], never))
 	r.counts(store.Counts{Pending: 4, Delayed: 4, Succeeded: 1, Failed: 1}, "snooze")
 
-	w.settle(plain(w.one(), store.VerdictRelease))
+	w.settle(plain(w.one(), verdicts.Release))
 	r.counts(store.Counts{Pending: 4, Delayed: 4, Succeeded: 1, Failed: 1}, "release")
 	children := append(tasks(file, "c", 3), delayed(file, "c/later", never))
 	w.settle(success(w.one(), children...))
@@ -117,7 +119,7 @@ func countsOfALife(s *scene) {
 	r.counts(store.Counts{Running: 1, Succeeded: 4, Failed: 1, Cancelled: 14}, "success while stopping")
 	w.settle(retried(last[1], 0))
 	r.counts(store.Counts{Succeeded: 4, Failed: 1, Cancelled: 15}, "retry while stopping")
-	r.status(store.StatusStopped)
+	r.status(statuses.Stopped)
 }
 
 // countsUnderLoad reads the run all the time while producers add tasks, and workers end them in
@@ -160,7 +162,7 @@ func countsUnderLoad(s *scene) {
 	})
 	s.Positive(reads.Load())
 	rec := r.record()
-	s.Equal(store.StatusFailed, rec.Status, "a task failed")
+	s.Equal(statuses.Failed, rec.Status, "a task failed")
 	s.Equal(int64(1), rec.Counts.Failed)
 	s.Equal(producers*each+added.Load(), rec.Counts.Total, "each task and child is counted once")
 	s.Equal(rec.Counts.Total, rec.Counts.Succeeded+rec.Counts.Failed)
@@ -251,7 +253,7 @@ func verdictAnyWay(d store.Delivery, n int) store.Outcome {
 	case d.Task.Snoozes < 2 && n%7 == 1:
 		return snoozed(d, 0)
 	case n%11 == 2:
-		return plain(d, store.VerdictRelease)
+		return plain(d, verdicts.Release)
 	case d.Lease.Lane.Route == scan && n%4 == 3:
 		return success(d, task(file, "child of "+d.Task.ID))
 	}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // idleEnds has the ways in which an idle open run ends.
@@ -17,11 +19,11 @@ var completionOnce = []testCase{
 	{"a root that enqueues nothing completes the run", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import"})
 		w := r.worker()
-		r.status(store.StatusRunning)
+		r.status(statuses.Running)
 		reply := w.settle(success(w.one()))
 		s.Equal([]store.RunID{r.id}, reply.Ended)
 		rec := r.record()
-		s.Equal(store.StatusSucceeded, rec.Status)
+		s.Equal(statuses.Succeeded, rec.Status)
 		s.False(rec.Started.IsZero(), "Started is recorded")
 		s.False(rec.Ended.IsZero(), "Ended is recorded")
 	}},
@@ -35,7 +37,7 @@ var completionOnce = []testCase{
 			}
 			return failed(d)
 		})
-		r.status(store.StatusFailed)
+		r.status(statuses.Failed)
 		r.counts(store.Counts{Failed: 21}, "every task failed")
 		s.NotEmpty(r.record().Error)
 	}},
@@ -47,42 +49,42 @@ var completionOnce = []testCase{
 		for range 20 {
 			reply := parents.settle(success(d, task(scan, "next")))
 			s.Empty(reply.Ended, "a child is left")
-			r.status(store.StatusRunning)
+			r.status(statuses.Running)
 			d = w.one()
 			parents, w = w, parents
 		}
 		parents.succeed(d)
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 	}},
 	{"an open run ends when it is sealed and drained, in either order", func(s *scene) {
 		sealedLast := s.open("sealed-last")
 		p, w := sealedLast.producer(), sealedLast.worker()
 		p.add(sealedLast, task(scan, "t"))
 		w.succeed(w.one())
-		sealedLast.status(store.StatusRunning)
+		sealedLast.status(statuses.Running)
 		s.Equal(int64(1), sealedLast.record().Holds)
 		p.seal(sealedLast)
-		sealedLast.status(store.StatusSucceeded)
+		sealedLast.status(statuses.Succeeded)
 		s.Zero(sealedLast.record().Holds)
 
 		drainedLast := s.open("drained-last")
 		p, w = drainedLast.producer(), drainedLast.worker()
 		p.add(drainedLast, task(scan, "t"))
 		p.seal(drainedLast)
-		drainedLast.status(store.StatusRunning)
+		drainedLast.status(statuses.Running)
 		w.succeed(w.one())
-		drainedLast.status(store.StatusSucceeded)
+		drainedLast.status(statuses.Succeeded)
 	}},
 	{"an open run that got no task succeeds when it is sealed", func(s *scene) {
 		r := s.open("import")
 		r.producer().seal(r)
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 	}},
 	{"an idle open run is sealed when its time has come, before anybody sweeps", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import", Open: true, SealAfter: brief})
 		s.h.Advance(s.tb, brief+tick)
 		s.promote(r.partition)
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 	}},
 	{"the end of an idle run is a due time, which an enqueue moves and a seal takes away", func(s *scene) {
 		for name, p := range idleEnds {
@@ -124,7 +126,7 @@ var completionOnce = []testCase{
 			s.h.Advance(s.tb, brief+tick)
 			s.promote(r.partition)
 			rec := r.record()
-			s.Equal(store.StatusStopped, rec.Status, name)
+			s.Equal(statuses.Stopped, rec.Status, name)
 			s.Equal(store.IdleReason, rec.Reason)
 			s.False(rec.Graceful)
 			r.counts(store.Counts{Cancelled: 3}, "what waited is cancelled")
@@ -132,7 +134,7 @@ var completionOnce = []testCase{
 		}
 		fed := s.start(store.StartParams{Job: "fed", Open: true, StopAfter: brief})
 		fed.producer().seal(fed)
-		fed.status(store.StatusSucceeded)
+		fed.status(statuses.Succeeded)
 		p := s.params(store.StartParams{Job: "both", Open: true, StopAfter: brief, SealAfter: brief})
 		_, err := s.store.StartRun(s.ctx, p)
 		s.refuses(err, "StopAfter")
@@ -145,9 +147,9 @@ var completionOnce = []testCase{
 		s.NoError(p.hold(r, store.HoldOpen))
 		s.NoError(p.release(r, "upload"))
 		s.sweep(r.partition)
-		r.status(store.StatusRunning)
+		r.status(statuses.Running)
 		s.until(r.partition, "it is sealed again", func() bool { return r.record().Status.Final() })
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 	}},
 	{"each named hold keeps the run open until its owner removes it", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import"})
@@ -157,12 +159,12 @@ var completionOnce = []testCase{
 		s.NoError(p.hold(r, "crawl"))
 		s.Equal(int64(2), r.record().Holds)
 		w.drain(wellDone)
-		r.status(store.StatusRunning)
+		r.status(statuses.Running)
 		s.NoError(p.release(r, "unheard-of"))
 		s.NoError(p.release(r, "upload"))
-		r.status(store.StatusRunning)
+		r.status(statuses.Running)
 		s.NoError(p.release(r, "crawl"))
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 	}},
 	{"holds open before a batch's entries and close after them", func(s *scene) {
 		r := s.open("import")
@@ -173,16 +175,16 @@ var completionOnce = []testCase{
 		})
 		p.seal(r)
 		w.drain(wellDone)
-		r.status(store.StatusRunning)
+		r.status(statuses.Running)
 		reply := p.send(store.EnqueueParams{
 			Entries: []store.Entry{{Run: r.id, Item: task(scan, "b")}},
 			Holds:   []store.HoldChange{{Run: r.id, Name: "chunk", Close: true}},
 		})
 		s.NoError(reply.Entries[0].Err, "the hold was still open")
 		s.NoError(reply.Holds[0])
-		r.status(store.StatusRunning)
+		r.status(statuses.Running)
 		w.drain(wellDone)
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 	}},
 	{"delayed tasks keep the run from ending", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import"})
@@ -203,15 +205,15 @@ var completionOnce = []testCase{
 		other.none("the hook waits for the last task")
 		s.Equal([]store.RunID{r.id}, w.settle(success(root)).Ended)
 		rec := r.record()
-		s.Equal(store.StatusFinishing, rec.Status)
-		s.Equal(store.StatusSucceeded, rec.FinalStatus)
+		s.Equal(statuses.Finishing, rec.Status)
+		s.Equal(statuses.Succeeded, rec.FinalStatus)
 
 		d := w.one()
 		s.Equal(postJob, d.Lease.Lane.Route)
 		other.none("the hook is running")
 		r.counts(store.Counts{Succeeded: 1}, "the hook is fetched")
 		w.settle(hookDone(d, ""))
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 		r.counts(store.Counts{Succeeded: 1}, "the hook is done")
 		s.Empty(r.record().HookError)
 		w.none("the run is final")
@@ -223,11 +225,11 @@ var completionOnce = []testCase{
 		lost := dead.one()
 		s.Equal(postJob, lost.Lease.Lane.Route)
 		s.lapse(dead)
-		r.status(store.StatusFinishing)
+		r.status(statuses.Finishing)
 		again := heir.one()
 		s.Equal(postJob, again.Lease.Lane.Route)
 		heir.settle(hookDone(again, ""))
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 		_, err := dead.try(hookDone(lost, "late"))
 		s.ErrorIs(err, store.ErrLeaseLost)
 		s.Empty(r.record().HookError)
@@ -238,38 +240,38 @@ var completionOnce = []testCase{
 		w := r.worker()
 		w.succeed(w.one())
 		w.settle(retried(w.one(), 0))
-		r.status(store.StatusFinishing)
+		r.status(statuses.Finishing)
 		d := w.one()
 		s.Equal(1, d.Task.Retry)
 		w.settle(hookDone(d, "mail server is down"))
 		rec := r.record()
-		s.Equal(store.StatusSucceeded, rec.Status)
+		s.Equal(statuses.Succeeded, rec.Status)
 		s.Equal("mail server is down", rec.HookError)
 		s.Zero(rec.Counts.Failed)
 	}},
 	{"no task starts before the pre-job hook passed", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import", PreJob: hook(preJob)})
 		w, other := r.worker(), r.worker()
-		r.status(store.StatusStarting)
+		r.status(statuses.Starting)
 		d := w.one()
 		s.Equal(preJob, d.Lease.Lane.Route)
 		other.none("the pre-job hook is running")
 		w.settle(retried(d, 0))
-		r.status(store.StatusStarting)
-		w.settle(plain(w.one(), store.VerdictBegin))
-		r.status(store.StatusRunning)
+		r.status(statuses.Starting)
+		w.settle(plain(w.one(), verdicts.Begin))
+		r.status(statuses.Running)
 		w.succeed(w.one())
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 		r.counts(store.Counts{Succeeded: 1}, "hooks are not counted")
 	}},
 	{"a pre-job hook that declines ends the run as skipped", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import", PreJob: hook(preJob), PostJob: hook(postJob)})
 		w := r.worker()
-		skip := plain(w.one(), store.VerdictSkip)
+		skip := plain(w.one(), verdicts.Skip)
 		skip.Error = "maintenance"
 		w.settle(skip)
 		rec := r.record()
-		s.Equal(store.StatusSkipped, rec.Status)
+		s.Equal(statuses.Skipped, rec.Status)
 		s.Equal("maintenance", rec.Reason)
 		s.Zero(rec.Counts.Remaining())
 		w.none("a skipped run starts nothing")
@@ -277,11 +279,11 @@ var completionOnce = []testCase{
 	{"a pre-job hook that fails for good ends the run as failed before any task starts", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import", PreJob: hook(preJob)})
 		w := r.worker()
-		abort := plain(w.one(), store.VerdictAbort)
+		abort := plain(w.one(), verdicts.Abort)
 		abort.Error = "no such directory"
 		w.settle(abort)
 		rec := r.record()
-		s.Equal(store.StatusFailed, rec.Status)
+		s.Equal(statuses.Failed, rec.Status)
 		s.Equal("no such directory", rec.Error)
 		s.Zero(rec.Counts.Remaining())
 		s.Zero(rec.Counts.Succeeded)
@@ -289,7 +291,7 @@ var completionOnce = []testCase{
 	}},
 	{"every run of a declared job completes once, with its hook", func(s *scene) {
 		_, err := s.store.EnsureJob(
-			s.ctx, store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")},
+			s.ctx, store.EnsureParams{Job: "nightly", Type: statuses.JobPeriodic, Definition: []byte("d")},
 		)
 		s.NoError(err)
 		var last int64
@@ -299,17 +301,17 @@ var completionOnce = []testCase{
 			last = r.id.Number
 			got := r.worker().drain(wellDone)
 			s.Len(got, 2, "the root and one hook")
-			r.status(store.StatusSucceeded)
+			r.status(statuses.Succeeded)
 		}
 	}},
 	{"nothing joins a run that is finishing or finished", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import", PostJob: hook(postJob)})
 		p, w := r.producer(), r.worker()
 		w.succeed(w.one())
-		r.status(store.StatusFinishing)
+		r.status(statuses.Finishing)
 		s.ErrorIs(p.offer(r, task(scan, "late"))[0].Err, store.ErrRunFinished)
 		w.drain(wellDone)
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 		s.ErrorIs(p.offer(r, task(scan, "later"))[0].Err, store.ErrRunFinished)
 		s.ErrorIs(p.hold(r, "late"), store.ErrRunFinished)
 		r.counts(store.Counts{Succeeded: 1}, "refused enqueues")
@@ -334,7 +336,7 @@ func lastSettlements(s *scene) {
 		return err
 	})
 	s.Equal(int64(1), ended.Load(), "one settlement ends the run")
-	r.status(store.StatusFinishing)
+	r.status(statuses.Finishing)
 	r.counts(store.Counts{Succeeded: n}, "all settled")
 
 	hook := make([][]store.Delivery, n)
@@ -350,5 +352,5 @@ func lastSettlements(s *scene) {
 			s.Equal([]store.RunID{r.id}, ws[i].settle(hookDone(d, "")).Ended)
 		}
 	}
-	r.status(store.StatusSucceeded)
+	r.status(statuses.Succeeded)
 }

@@ -5,6 +5,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 var fanOut = []testCase{
@@ -15,7 +17,7 @@ var fanOut = []testCase{
 		w.settle(success(w.one(), children...))
 		r.counts(store.Counts{Pending: bounds.MaxBatch, Succeeded: 1}, "success with children")
 		s.Equal(named(children...), ids(w.drain(wellDone)))
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 	}},
 	{"staged children of several routes appear with the success, however many", stagedFanOut},
 	{"a chunk staged again at the same offset is there once", func(s *scene) {
@@ -33,13 +35,13 @@ var fanOut = []testCase{
 		w.settle(withStaged(success(d), staged(file, 20)))
 		s.Equal(named(append(first, second...)...), ids(w.drain(wellDone)))
 		r.counts(store.Counts{Succeeded: 21}, "everything ran")
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 	}},
 	{"attempts that do not succeed leave no child", func(s *scene) {
 		for name, end := range map[string]func(d store.Delivery) store.Outcome{
 			"retry":   func(d store.Delivery) store.Outcome { return retried(d, 0) },
 			"snooze":  func(d store.Delivery) store.Outcome { return snoozed(d, 0) },
-			"release": func(d store.Delivery) store.Outcome { return plain(d, store.VerdictRelease) },
+			"release": func(d store.Delivery) store.Outcome { return plain(d, verdicts.Release) },
 		} {
 			r := s.start(store.StartParams{Job: name})
 			w := r.worker()
@@ -53,7 +55,7 @@ var fanOut = []testCase{
 			w.settle(withStaged(success(again), staged(file, 3)))
 			s.Equal(named(tasks(file, "live", 3)...), ids(w.drain(wellDone)), name)
 			r.counts(store.Counts{Succeeded: 4}, name)
-			r.status(store.StatusSucceeded)
+			r.status(statuses.Succeeded)
 		}
 	}},
 	{"a failed parent leaves no child", func(s *scene) {
@@ -65,7 +67,7 @@ var fanOut = []testCase{
 		o.Children = tasks(scan, "dead", 3)
 		w.settle(o)
 		r.counts(store.Counts{Failed: 1}, "failure of a parent with children")
-		r.status(store.StatusFailed)
+		r.status(statuses.Failed)
 		w.none("the parent failed")
 	}},
 	{"children of a dead attempt vanish", func(s *scene) {
@@ -112,7 +114,7 @@ var fanOut = []testCase{
 		w.succeed(held...)
 		r.counts(store.Counts{Succeeded: 5}, "the root, a, b, c, d")
 		s.Equal(int64(2), r.record().Duplicate)
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 	}},
 	{"children of several parents in one settlement do not mix", func(s *scene) {
 		r := s.open("import")
@@ -177,5 +179,5 @@ func stagedFanOut(s *scene) {
 	})
 	s.Equal(named(all...), ids(got), "each child once")
 	r.counts(store.Counts{Succeeded: int64(len(all) + 1)}, "every child ran")
-	r.status(store.StatusSucceeded)
+	r.status(statuses.Succeeded)
 }

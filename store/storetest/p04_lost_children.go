@@ -5,6 +5,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // lostChildren has cases in which steps of a fan-out do not fit together, because the store lost
@@ -52,7 +54,7 @@ var lostChildren = []testCase{
 		w.settle(withStaged(success(d), staged(file, 5)))
 		s.Equal(named(tasks(file, "live", 5)...), ids(w.drain(wellDone)))
 		r.counts(store.Counts{Succeeded: 6}, "the second attempt and its children")
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 	}},
 	{"children that are missing refuse their own parent only, and nobody while the run stops", func(s *scene) {
 		r := s.open("import")
@@ -74,7 +76,7 @@ var lostChildren = []testCase{
 		s.NoError(err)
 		s.Empty(reply.Refused, "children are dropped anyway")
 		r.counts(store.Counts{Succeeded: 3, Failed: 1, Cancelled: 2}, "the rest")
-		r.status(store.StatusStopped)
+		r.status(statuses.Stopped)
 	}},
 	{"a lease that was lost is told as such, whatever it staged", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import"})
@@ -134,8 +136,8 @@ var lostChildren = []testCase{
 		for _, end := range []func(d store.Delivery) store.Outcome{
 			func(d store.Delivery) store.Outcome { return retried(d, 0) },
 			func(d store.Delivery) store.Outcome { return snoozed(d, 0) },
-			func(d store.Delivery) store.Outcome { return plain(d, store.VerdictRelease) },
-			func(d store.Delivery) store.Outcome { return plain(d, store.VerdictCancel) },
+			func(d store.Delivery) store.Outcome { return plain(d, verdicts.Release) },
+			func(d store.Delivery) store.Outcome { return plain(d, verdicts.Cancel) },
 		} {
 			p.add(r, task(scan, "parent"))
 			d := w.one()
@@ -157,7 +159,7 @@ var lostChildren = []testCase{
 		s.NoError(w.stage(d, file, 0, append(tasks(file, "forgotten", 3), delayed(file, "later", never))...))
 		w.succeed(d)
 		r.counts(store.Counts{Succeeded: 1}, "a success that says nothing of children")
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 		w.close()
 		s.nothingBeyond(before, r.partition)
 	}},

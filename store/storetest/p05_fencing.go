@@ -4,6 +4,8 @@ import (
 	"sync/atomic"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 var fencing = []testCase{
@@ -57,7 +59,7 @@ var fencing = []testCase{
 		}
 		refuses(s, r, stranger, []store.Delivery{d})
 		w.succeed(d)
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 	}},
 	{"a late settlement does not touch the next delivery of the task", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import"})
@@ -65,11 +67,11 @@ var fencing = []testCase{
 		stale := zombie.one()
 		zombie.close()
 		current := heir.one()
-		for _, o := range []store.Outcome{success(stale, task(file, "child")), failed(stale), retried(stale, 0), plain(stale, store.VerdictStopRun)} {
+		for _, o := range []store.Outcome{success(stale, task(file, "child")), failed(stale), retried(stale, 0), plain(stale, verdicts.StopRun)} {
 			_, err := zombie.try(o)
 			s.ErrorIs(err, store.ErrLeaseLost)
 			r.counts(store.Counts{Running: 1}, "late settlement")
-			r.status(store.StatusRunning)
+			r.status(statuses.Running)
 		}
 		heir.succeed(current)
 		r.counts(store.Counts{Succeeded: 1}, "the heir settled")

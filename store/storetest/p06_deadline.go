@@ -4,6 +4,9 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 var deadlines = []testCase{
@@ -30,7 +33,7 @@ var deadlines = []testCase{
 			s.h.Advance(s.tb, brief+tick)
 			s.Equal([]store.RunID{r.id}, r.overdue(), name)
 			rec := r.record()
-			s.Equal(store.StatusStopped, rec.Status, name)
+			s.Equal(statuses.Stopped, rec.Status, name)
 			s.Empty(r.overdue(), "once")
 			s.Equal(store.DeadlineReason, rec.Reason, name)
 			s.False(rec.Graceful || rec.Paused, name)
@@ -45,17 +48,17 @@ var deadlines = []testCase{
 			p.add(r, tasks(scan, "scan", 2)...)
 			d := w.one()
 			signals := func() store.RunSignal { return r.signalTo(w) }
-			s.Equal(store.RunSignal{Run: r.id, Status: store.StatusRunning}, signals())
+			s.Equal(store.RunSignal{Run: r.id, Status: statuses.Running}, signals())
 			if stopped {
 				r.stop(true)
-				s.Equal(store.RunSignal{Run: r.id, Status: store.StatusStopping, Graceful: true}, signals())
+				s.Equal(store.RunSignal{Run: r.id, Status: statuses.Stopping, Graceful: true}, signals())
 			}
 			s.h.Advance(s.tb, brief+tick)
 			s.promote(r.partition)
-			s.Equal(store.RunSignal{Run: r.id, Status: store.StatusStopping, Overdue: true}, signals())
+			s.Equal(store.RunSignal{Run: r.id, Status: statuses.Stopping, Overdue: true}, signals())
 			s.Zero(r.due())
 			w.settle(success(d))
-			r.status(store.StatusStopped)
+			r.status(statuses.Stopped)
 			r.counts(store.Counts{Succeeded: 1, Cancelled: 1}, "a success stands")
 			s.Equal(!stopped, r.record().Reason == store.DeadlineReason, "whoever came first says why")
 		}
@@ -63,10 +66,10 @@ var deadlines = []testCase{
 	{"a post-job hook that is left at the deadline is given up, and the outcome stands", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import", Open: true, Deadline: brief, PostJob: hook(postJob)})
 		r.producer().seal(r)
-		r.status(store.StatusFinishing)
+		r.status(statuses.Finishing)
 		s.h.Advance(s.tb, brief+tick)
 		s.promote(r.partition)
-		s.Equal(store.StatusSucceeded, r.record().Status)
+		s.Equal(statuses.Succeeded, r.record().Status)
 		s.Equal(store.DeadlineReason, r.record().HookError)
 		s.Zero(r.due())
 		r.worker().none("the hook is gone")
@@ -98,12 +101,12 @@ var deadlines = []testCase{
 		r.held()
 		s.h.Advance(s.tb, brief+tick)
 		s.Equal([]store.RunID{r.id}, r.overdue())
-		s.Equal(store.StatusStopped, r.record().Status)
+		s.Equal(statuses.Stopped, r.record().Status)
 		s.Equal(store.DeadlineReason, r.record().Reason)
 		failures, err := s.store.Failures(s.ctx, store.FailuresParams{Run: r.id, Limit: 9})
 		s.NoError(err)
 		s.Len(failures, 1, "they are kept")
-		_, err = r.producer().tryRedo(r.id, store.RedoParams{Action: store.RedoAccept})
+		_, err = r.producer().tryRedo(r.id, store.RedoParams{Action: actions.RedoAccept})
 		s.ErrorIs(err, store.ErrJobStopped)
 
 		r = s.start(store.StartParams{
@@ -115,7 +118,7 @@ var deadlines = []testCase{
 		r.held()
 		s.h.Advance(s.tb, brief+tick)
 		s.Equal([]store.RunID{r.id}, r.overdue())
-		s.Equal(store.StatusSucceeded, r.record().Status, "the outcome of its tasks")
+		s.Equal(statuses.Succeeded, r.record().Status, "the outcome of its tasks")
 		s.Equal(store.DeadlineReason, r.record().HookError)
 	}},
 	{"a hook that runs at the deadline changes nothing any more", func(s *scene) {
@@ -133,16 +136,16 @@ var deadlines = []testCase{
 			s.Equal([]store.RunID{r.id}, r.overdue())
 			s.True(r.signalTo(w).Overdue, "its handler hears of it")
 			before := r.record()
-			verdict := store.VerdictBegin
+			verdict := verdicts.Begin
 			if p.PostJob != nil {
-				verdict = store.VerdictHookDone
+				verdict = verdicts.HookDone
 			}
 			_, err := w.try(plain(d, verdict))
 			s.NoError(err)
 			after := r.record()
 			s.Equal(before.Status, after.Status)
 			s.Equal([]string{before.Reason, before.HookError}, []string{after.Reason, after.HookError})
-			s.Equal(p.PreJob != nil, after.Status == store.StatusStopped)
+			s.Equal(p.PreJob != nil, after.Status == statuses.Stopped)
 		}
 	}},
 	{"a deadline counts before the end of an idle run, if both have passed", func(s *scene) {
@@ -156,8 +159,8 @@ var deadlines = []testCase{
 		}
 	}},
 	{"runs that are idle end in the call that says so", func(s *scene) {
-		for status, p := range map[store.Status]store.StartParams{
-			store.StatusSucceeded: {SealAfter: brief}, store.StatusStopped: {StopAfter: brief},
+		for status, p := range map[statuses.Status]store.StartParams{
+			statuses.Succeeded: {SealAfter: brief}, statuses.Stopped: {StopAfter: brief},
 		} {
 			p.Job, p.Open = s.name("import"), true
 			r := s.start(p)

@@ -5,6 +5,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 var stopping = []testCase{
@@ -22,7 +24,7 @@ var stopping = []testCase{
 
 		r.stop(false)
 		rec := r.record()
-		s.Equal(store.StatusStopped, rec.Status)
+		s.Equal(statuses.Stopped, rec.Status)
 		s.Equal("enough", rec.Reason)
 		s.False(rec.Ended.IsZero())
 		r.counts(store.Counts{Succeeded: 1, Cancelled: 12 + 44}, "stop")
@@ -37,21 +39,21 @@ var stopping = []testCase{
 		p.add(r, tasks(scan, "t", 9)...)
 		ds := w.take(7)
 		r.stop(false)
-		r.status(store.StatusStopping)
+		r.status(statuses.Stopping)
 		r.counts(store.Counts{Running: 7, Cancelled: 2}, "stop")
 
 		dropped := success(ds[0], tasks(file, "child", 3)...)
 		w.settle(
-			dropped, failed(ds[1]), retried(ds[2], 0), snoozed(ds[3], 0), plain(ds[4], store.VerdictRelease),
-			plain(ds[5], store.VerdictCancel),
+			dropped, failed(ds[1]), retried(ds[2], 0), snoozed(ds[3], 0), plain(ds[4], verdicts.Release),
+			plain(ds[5], verdicts.Cancel),
 		)
 		r.counts(
 			store.Counts{Running: 1, Succeeded: 1, Failed: 1, Cancelled: 6}, "settled while stopping; children are dropped",
 		)
-		r.status(store.StatusStopping)
-		reply := w.settle(plain(ds[6], store.VerdictCancel))
+		r.status(statuses.Stopping)
+		reply := w.settle(plain(ds[6], verdicts.Cancel))
 		s.Equal([]store.RunID{r.id}, reply.Ended)
-		r.status(store.StatusStopped)
+		r.status(statuses.Stopped)
 		r.counts(store.Counts{Succeeded: 1, Failed: 1, Cancelled: 7}, "the last one settled")
 		w.none("the run is stopped")
 
@@ -64,9 +66,9 @@ var stopping = []testCase{
 		dead := r.shortLived()
 		dead.one()
 		r.stop(false)
-		r.status(store.StatusStopping)
+		r.status(statuses.Stopping)
 		s.lapse(dead)
-		r.status(store.StatusStopped)
+		r.status(statuses.Stopped)
 		r.counts(store.Counts{Cancelled: 1}, "reclaim while stopping")
 	}},
 	{"children staged by a running task are refused and dropped", func(s *scene) {
@@ -78,7 +80,7 @@ var stopping = []testCase{
 		s.ErrorIs(w.stage(d, file, 3, tasks(file, "more", 3)...), store.ErrJobStopped)
 		w.settle(withStaged(success(d), staged(file, 3)))
 		r.counts(store.Counts{Succeeded: 1}, "children are dropped")
-		r.status(store.StatusStopped)
+		r.status(statuses.Stopped)
 		w.none("the run is stopped")
 	}},
 	{"enqueuing and holding are refused", func(s *scene) {
@@ -90,7 +92,7 @@ var stopping = []testCase{
 		s.ErrorIs(p.offer(r, task(scan, "late"))[0].Err, store.ErrJobStopped, "while stopping")
 		s.ErrorIs(p.hold(r, "late"), store.ErrJobStopped, "while stopping")
 		w.succeed(d)
-		r.status(store.StatusStopped)
+		r.status(statuses.Stopped)
 		s.ErrorIs(p.offer(r, task(scan, "later"))[0].Err, store.ErrJobStopped, "once stopped")
 		r.counts(store.Counts{Succeeded: 1}, "refused enqueues")
 	}},
@@ -122,19 +124,19 @@ var stopping = []testCase{
 			s.Len(reply.Runs, 1)
 			return reply.Runs[0]
 		}
-		s.Equal(store.RunSignal{Run: r.id, Status: store.StatusRunning}, beat())
+		s.Equal(store.RunSignal{Run: r.id, Status: statuses.Running}, beat())
 		r.stop(true)
-		s.Equal(store.RunSignal{Run: r.id, Status: store.StatusStopping, Graceful: true}, beat())
+		s.Equal(store.RunSignal{Run: r.id, Status: statuses.Stopping, Graceful: true}, beat())
 		r.stop(true)
 		s.True(r.record().Graceful)
 		r.stop(false)
 		s.Equal(
-			store.RunSignal{Run: r.id, Status: store.StatusStopping}, beat(), "a stop that is not graceful overrides",
+			store.RunSignal{Run: r.id, Status: statuses.Stopping}, beat(), "a stop that is not graceful overrides",
 		)
 		r.stop(true)
 		s.False(beat().Graceful, "and is not taken back")
 		w.succeed(d)
-		r.status(store.StatusStopped)
+		r.status(statuses.Stopped)
 	}},
 	{"a paused run", func(s *scene) {
 		r := s.open("import")
@@ -142,14 +144,14 @@ var stopping = []testCase{
 		p.add(r, tasks(scan, "t", 5)...)
 		r.pause(true)
 		r.stop(false)
-		r.status(store.StatusStopped)
+		r.status(statuses.Stopped)
 		r.counts(store.Counts{Cancelled: 5}, "stop of a paused run")
 		w.none("the run is stopped")
 	}},
 	{"a starting run, with its hook waiting or running", func(s *scene) {
 		waiting := s.start(store.StartParams{Job: "waiting", PreJob: hook(preJob)})
 		waiting.stop(false)
-		waiting.status(store.StatusStopped)
+		waiting.status(statuses.Stopped)
 		s.Zero(waiting.record().Counts.Remaining())
 		waiting.worker().none("the run is stopped")
 
@@ -157,10 +159,10 @@ var stopping = []testCase{
 		w := running.worker()
 		d := w.one()
 		running.stop(false)
-		running.status(store.StatusStopping, store.StatusStopped)
-		_, err := w.try(plain(d, store.VerdictBegin))
+		running.status(statuses.Stopping, statuses.Stopped)
+		_, err := w.try(plain(d, verdicts.Begin))
 		s.NoError(err)
-		running.status(store.StatusStopped)
+		running.status(statuses.Stopped)
 		s.Zero(running.record().Counts.Remaining())
 		w.none("the run is stopped")
 	}},
@@ -168,9 +170,9 @@ var stopping = []testCase{
 		waiting := s.start(store.StartParams{Job: "waiting", PostJob: hook(postJob)})
 		w := waiting.worker()
 		w.succeed(w.one())
-		waiting.status(store.StatusFinishing)
+		waiting.status(statuses.Finishing)
 		waiting.stop(false)
-		waiting.status(store.StatusSucceeded)
+		waiting.status(statuses.Succeeded)
 		w.none("the hook is given up")
 
 		running := s.start(store.StartParams{Job: "running", PostJob: hook(postJob)})
@@ -184,7 +186,7 @@ var stopping = []testCase{
 		s.NoError(err)
 		s.Empty(reply.Lost, "its outcome is accepted, and changes nothing")
 		s.Equal("stopped", running.record().HookError)
-		running.status(store.StatusSucceeded)
+		running.status(statuses.Succeeded)
 		w.none("the hook is given up")
 	}},
 	{"a task can stop its own run", func(s *scene) {
@@ -192,15 +194,15 @@ var stopping = []testCase{
 		p, w := r.producer(), r.worker()
 		p.add(r, tasks(scan, "t", 10)...)
 		ds := w.take(2)
-		o := plain(ds[0], store.VerdictStopRun)
+		o := plain(ds[0], verdicts.StopRun)
 		o.Error = "disk is full"
 		w.settle(o)
 		rec := r.record()
-		s.Equal(store.StatusStopping, rec.Status)
+		s.Equal(statuses.Stopping, rec.Status)
 		s.Equal("disk is full", rec.Reason)
 		r.counts(store.Counts{Running: 1, Cancelled: 9}, "a task stopped the run")
-		w.settle(plain(ds[1], store.VerdictCancel))
-		r.status(store.StatusStopped)
+		w.settle(plain(ds[1], verdicts.Cancel))
+		r.status(statuses.Stopped)
 		w.none("the run is stopped")
 	}},
 	{"stopping ends holds, and a stopped name can start again", func(s *scene) {
@@ -208,13 +210,13 @@ var stopping = []testCase{
 		p := r.producer()
 		s.NoError(p.hold(r, "upload"))
 		r.stop(false)
-		r.status(store.StatusStopped)
+		r.status(statuses.Stopped)
 		again := s.start(store.StartParams{Job: "import"})
 		s.Greater(again.id.Number, r.id.Number)
 		got := again.worker().drain(wellDone)
 		s.Equal([]string{"root"}, ids(got))
-		again.status(store.StatusSucceeded)
-		r.status(store.StatusStopped)
+		again.status(statuses.Succeeded)
+		r.status(statuses.Stopped)
 	}},
 	{"a stop in the middle of everything leaves exact counts", stopUnderLoad},
 }
@@ -233,7 +235,7 @@ func stopOfMany(s *scene) {
 	r.counts(store.Counts{Pending: int64(n)}, "enqueue")
 	r.stop(false)
 	r.counts(store.Counts{Cancelled: int64(n)}, "stop")
-	r.status(store.StatusStopped)
+	r.status(statuses.Stopped)
 	w.none("the run is stopped")
 	s.nothingBeyond(before, partition)
 	w.none("the run is gone")
@@ -277,7 +279,7 @@ func stopUnderLoad(s *scene) {
 		}
 	})
 	rec := r.record()
-	s.Equal(store.StatusStopped, rec.Status)
+	s.Equal(statuses.Stopped, rec.Status)
 	s.Zero(rec.Counts.Remaining())
 	ws[0].none("the run is stopped")
 }

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 var oneActiveRun = []testCase{
@@ -20,7 +21,7 @@ var oneActiveRun = []testCase{
 		refusesStart(s, r)
 		r.pause(false)
 		w.succeed(w.one())
-		r.status(store.StatusFinishing)
+		r.status(statuses.Finishing)
 		refusesStart(s, r)
 
 		stopping := s.start(store.StartParams{Job: "stopping"})
@@ -28,7 +29,7 @@ var oneActiveRun = []testCase{
 		w.queues = only(scan)
 		w.one()
 		stopping.stop(false)
-		stopping.status(store.StatusStopping)
+		stopping.status(statuses.Stopping)
 		refusesStart(s, stopping)
 	}},
 	{"a finished name starts again with a higher number", func(s *scene) {
@@ -38,7 +39,7 @@ var oneActiveRun = []testCase{
 			s.Greater(r.id.Number, last)
 			last = r.id.Number
 			r.worker().drain(wellDone)
-			r.status(store.StatusSucceeded)
+			r.status(statuses.Succeeded)
 		}
 	}},
 	{"a token names one run, also when that is finished", func(s *scene) {
@@ -70,7 +71,7 @@ var oneActiveRun = []testCase{
 		s.NotEqual(a.id, b.id)
 	}},
 	{"a declared name begins runs as it was declared, and in no other way", func(s *scene) {
-		for _, kind := range []store.JobType{store.JobPeriodic, store.JobStanding} {
+		for _, kind := range []statuses.JobType{statuses.JobPeriodic, statuses.JobStanding} {
 			name := string(kind)
 			refused := func(active int64, why string) {
 				s.tb.Helper()

@@ -6,6 +6,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // postpone calls PostponeJob for the job.
@@ -57,7 +59,7 @@ var postponed = []testCase{
 			f.Wait = wait
 			reply, err := s.store.FireRun(s.ctx, f)
 			s.NoError(err)
-			s.Equal(map[bool]store.FireVerdict{true: store.FireWaiting, false: store.FireSkipped}[wait], reply.Verdict)
+			s.Equal(map[bool]verdicts.Fire{true: verdicts.FireWaiting, false: verdicts.FireSkipped}[wait], reply.Verdict)
 			p.troubled("", "it was fired")
 		}
 		fresh := &periodic{s: s, job: "new", partition: s.partition("new")}
@@ -65,7 +67,7 @@ var postponed = []testCase{
 		fresh.told("it is new")
 		fresh.postpone("a problem")
 		fresh.troubled("a problem", "it has no due time yet")
-		fresh.fires(fresh.due(time.Hour), store.FireMoved, "it gets one")
+		fresh.fires(fresh.due(time.Hour), verdicts.FireMoved, "it gets one")
 		fresh.troubled("", "it has one")
 	}},
 	{"another definition ends a problem, and the job is told of at once", func(s *scene) {
@@ -75,7 +77,7 @@ var postponed = []testCase{
 			p.postpone("a problem")
 			p.silent("it was put off")
 			same := store.EnsureParams{Definition: p.record().Definition, Schedule: []byte("often")}
-			s.Equal(store.EnsureUnchanged, p.declare(same))
+			s.Equal(verdicts.EnsureUnchanged, p.declare(same))
 			p.troubled("a problem", "nothing was changed")
 			p.declare(
 				store.EnsureParams{Definition: []byte(definition), Schedule: []byte([]string{"often", "rarely"}[i])},
@@ -98,12 +100,12 @@ var postponed = []testCase{
 		p.started(p.due(tick), "at once").worker().drain(wellDone)
 		p.declare(store.EnsureParams{Definition: []byte("2"), Schedule: []byte("rarely")})
 		p.told("it needs a due time")
-		p.fires(p.due(3*tick), store.FireMoved, "it gets one")
+		p.fires(p.due(3*tick), verdicts.FireMoved, "it gets one")
 		p.postpone("who asked is late")
 		p.troubled("", "it has been fired")
 		p.told("it is due as it was")
 		_, err := s.store.EnsureJob(
-			s.ctx, store.EnsureParams{Job: p.job, Type: store.JobStanding, Definition: []byte("2")},
+			s.ctx, store.EnsureParams{Job: p.job, Type: statuses.JobStanding, Definition: []byte("2")},
 		)
 		s.NoError(err)
 		p.postpone("who asked is late")

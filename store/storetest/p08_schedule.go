@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // periodic is a periodic job in the view of a process that fires it.
@@ -24,9 +26,9 @@ func (s *scene) periodic(job string) *periodic {
 	return p
 }
 
-func (p *periodic) declare(e store.EnsureParams) store.EnsureResult {
+func (p *periodic) declare(e store.EnsureParams) verdicts.Ensure {
 	p.s.tb.Helper()
-	e.Job, e.Type = p.job, store.JobPeriodic
+	e.Job, e.Type = p.job, statuses.JobPeriodic
 	result, err := p.s.store.EnsureJob(p.s.ctx, e)
 	p.s.NoError(err)
 	return result
@@ -58,10 +60,10 @@ func (p *periodic) due(again time.Duration) store.FireParams {
 
 // fires makes the call, and requires the verdict. On a slow machine, the next due time may pass
 // before the store gets it. Then it tries a later one.
-func (p *periodic) fires(f store.FireParams, want store.FireVerdict, why string) store.FireReply {
+func (p *periodic) fires(f store.FireParams, want verdicts.Fire, why string) store.FireReply {
 	p.s.tb.Helper()
 	reply, err := p.s.store.FireRun(p.s.ctx, f)
-	for gap := tick; reply.Verdict == store.FireEarly && want != store.FireEarly && gap < time.Hour; gap *= 2 {
+	for gap := tick; reply.Verdict == verdicts.FireEarly && want != verdicts.FireEarly && gap < time.Hour; gap *= 2 {
 		if !f.Following(reply.Now).IsZero() {
 			break
 		}
@@ -80,7 +82,7 @@ func (p *periodic) fires(f store.FireParams, want store.FireVerdict, why string)
 // started fires the job, and returns the run that began.
 func (p *periodic) started(f store.FireParams, why string) *run {
 	p.s.tb.Helper()
-	return &run{p.s, p.fires(f, store.FireStarted, why).Run, p.partition}
+	return &run{p.s, p.fires(f, verdicts.FireStarted, why).Run, p.partition}
 }
 
 // dueAt requires the job to be due at that time, or less than a millisecond later: never before.
@@ -131,7 +133,7 @@ var schedules = []testCase{
 		var began atomic.Int64
 		s.together(32, func(int) error {
 			reply, err := s.store.FireRun(s.ctx, f)
-			if err == nil && reply.Verdict == store.FireStarted {
+			if err == nil && reply.Verdict == verdicts.FireStarted {
 				began.CompareAndSwap(0, reply.Run.Number)
 			}
 			return err
@@ -150,7 +152,7 @@ var schedules = []testCase{
 		first := p.started(f, "at once")
 		s.Equal(first.id, p.started(f, "again").id)
 		first.worker().drain(wellDone)
-		first.status(store.StatusSucceeded)
+		first.status(statuses.Succeeded)
 		s.Equal(first.id, p.started(f, "when it is over").id)
 		p.told("the next time has come")
 		second := p.started(p.due(time.Hour), "the next time")
@@ -163,15 +165,15 @@ var schedules = []testCase{
 		p := s.periodic("nightly")
 		p.started(p.due(time.Hour), "at once").worker().drain(wellDone)
 		early := p.due(2 * time.Hour)
-		p.fires(early, store.FireEarly, "an hour before it is due")
+		p.fires(early, verdicts.FireEarly, "an hour before it is due")
 		other := early
 		other.Due = other.Due.Add(-time.Second)
-		p.fires(other, store.FireMoved, "a time at which it is not due")
+		p.fires(other, verdicts.FireMoved, "a time at which it is not due")
 		other = early
 		other.Changes++
-		p.fires(other, store.FireMoved, "a definition that is not stored")
+		p.fires(other, verdicts.FireMoved, "a definition that is not stored")
 		other.Due = time.Time{}
-		p.fires(other, store.FireMoved, "it has a due time")
+		p.fires(other, verdicts.FireMoved, "it has a due time")
 		p.runs(1, "all were refused")
 		s.Equal(early.Due, p.record().Due)
 	}},
@@ -179,7 +181,7 @@ var schedules = []testCase{
 		p := s.periodic("nightly")
 		f := p.due(time.Hour)
 		f.Next = []time.Time{p.now().Add(-time.Second)}
-		p.fires(f, store.FireEarly, "the next time has passed")
+		p.fires(f, verdicts.FireEarly, "the next time has passed")
 		p.runs(0, "it was refused")
 		p.started(p.due(time.Hour), "with one ahead")
 	}},
@@ -202,15 +204,15 @@ var schedules = []testCase{
 		s.h.Advance(s.tb, 3*tick)
 		late := p.due(time.Hour)
 		s.True(late.Due.Before(p.now()))
-		p.fires(late, store.FireEarly, "its delay has not passed")
+		p.fires(late, verdicts.FireEarly, "its delay has not passed")
 	}},
 	{"what a run is active for is skipped, counted, and begins nothing", func(s *scene) {
 		p := s.periodic("nightly")
 		r := p.started(p.due(tick), "at once")
 		p.told("the next time has come")
 		f := p.due(tick)
-		p.fires(f, store.FireSkipped, "a run is active")
-		p.fires(f, store.FireMoved, "once more")
+		p.fires(f, verdicts.FireSkipped, "a run is active")
+		p.fires(f, verdicts.FireMoved, "once more")
 		rec := p.record()
 		s.EqualValues(1, rec.Skipped)
 		s.True(rec.LastSkip.Equal(f.Due))
@@ -226,7 +228,7 @@ var schedules = []testCase{
 		p.told("the next time has come")
 		f := p.due(time.Hour)
 		f.Wait = true
-		s.Equal(r.id, p.fires(f, store.FireWaiting, "a run is active").Run)
+		s.Equal(r.id, p.fires(f, verdicts.FireWaiting, "a run is active").Run)
 		s.Equal(f.Due, p.record().Due, "it stands")
 		p.silent("somebody waits for it")
 		r.stop(false)
@@ -241,7 +243,7 @@ var schedules = []testCase{
 		p.told("the next time has come")
 		f := p.due(time.Hour)
 		f.Wait = true
-		p.fires(f, store.FireWaiting, "a run is active")
+		p.fires(f, verdicts.FireWaiting, "a run is active")
 		p.told("it was left alone for long")
 	}},
 	{"a job that rests is due so long after the end of its run", func(s *scene) {
@@ -252,10 +254,10 @@ var schedules = []testCase{
 		p.told("the next time has come")
 		f = p.due(time.Hour)
 		f.Rest = time.Hour
-		s.Equal(r.id, p.fires(f, store.FireWaiting, "a run is active").Run)
+		s.Equal(r.id, p.fires(f, verdicts.FireWaiting, "a run is active").Run)
 		r.worker().drain(wellDone)
 		ended := r.record().Ended
-		p.fires(f, store.FireMoved, "it has not rested")
+		p.fires(f, verdicts.FireMoved, "it has not rested")
 		s.WithinDuration(ended.Add(time.Hour), p.record().Due, time.Second)
 		p.runs(1, "it has not rested")
 	}},
@@ -273,7 +275,7 @@ var schedules = []testCase{
 			f.Rest = time.Hour + part
 			newest := &run{s, store.RunID{Job: p.job, Number: p.record().LastRun}, p.partition}
 			rested := newest.record().Ended.Add(f.Rest)
-			p.fires(f, store.FireMoved, "it has not rested")
+			p.fires(f, verdicts.FireMoved, "it has not rested")
 			s.False(p.record().Due.Before(rested), "due before it has rested")
 			s.NoError(s.store.DeleteJob(s.ctx, p.job))
 			p = s.periodic("nightly")
@@ -292,11 +294,11 @@ var schedules = []testCase{
 	}},
 	{"a new job gets a due time before it begins anything", func(s *scene) {
 		p := &periodic{s: s, job: "nightly", partition: s.partition("nightly")}
-		s.Equal(store.EnsureCreated, p.declare(store.EnsureParams{Schedule: []byte("often")}))
+		s.Equal(verdicts.EnsureCreated, p.declare(store.EnsureParams{Schedule: []byte("often")}))
 		s.Zero(p.record().Due)
 		p.told("it is new")
 		f := p.due(time.Hour)
-		p.fires(f, store.FireMoved, "it gets one")
+		p.fires(f, verdicts.FireMoved, "it gets one")
 		p.dueAt(f.Next[0], "it has one")
 		p.runs(0, "nothing was due")
 		p.silent("it is due in an hour")
@@ -306,18 +308,18 @@ var schedules = []testCase{
 		p.started(p.due(time.Hour), "at once")
 		old := p.due(time.Hour)
 		s.Equal(
-			store.EnsureUpdated,
+			verdicts.EnsureUpdated,
 			p.declare(store.EnsureParams{Definition: []byte("2"), Schedule: []byte("often"), DueNow: true}),
 		)
 		rec := p.record()
 		s.Equal(old.Due, rec.Due)
 		s.Greater(rec.Changes, old.Changes)
 		s.Equal(
-			store.EnsureUnchanged, p.declare(store.EnsureParams{Definition: []byte("2"), Schedule: []byte("often")}),
+			verdicts.EnsureUnchanged, p.declare(store.EnsureParams{Definition: []byte("2"), Schedule: []byte("often")}),
 		)
 		s.Equal(rec, p.record())
 		s.Equal(
-			store.EnsureUpdated,
+			verdicts.EnsureUpdated,
 			p.declare(store.EnsureParams{Definition: []byte("3"), Schedule: []byte("rarely"), DueNow: true}),
 		)
 		s.Zero(p.record().Due, "due at once are only new jobs")
@@ -332,13 +334,13 @@ var schedules = []testCase{
 		s.Zero(p.record().Due)
 		s.h.Advance(s.tb, store.FireClaim+tick)
 		p.silent("it is disabled")
-		s.Equal(store.EnsureUpdated, p.declare(store.EnsureParams{Definition: []byte("2"), Schedule: []byte("rarely")}))
+		s.Equal(verdicts.EnsureUpdated, p.declare(store.EnsureParams{Definition: []byte("2"), Schedule: []byte("rarely")}))
 		p.silent("declaring does not enable")
 		s.NoError(s.store.SetJobDisabled(s.ctx, p.job, false))
 		s.NoError(s.store.SetJobDisabled(s.ctx, p.job, false))
 		p.told("it was enabled")
 		f = p.due(time.Hour)
-		p.fires(f, store.FireMoved, "what it missed is not made up for")
+		p.fires(f, verdicts.FireMoved, "what it missed is not made up for")
 		p.runs(0, "nothing was due")
 		s.NoError(s.store.SetJobDisabled(s.ctx, p.job, false))
 		s.False(p.record().Due.IsZero(), "enabling what is enabled changes nothing")
@@ -347,10 +349,10 @@ var schedules = []testCase{
 		p := s.periodic("nightly")
 		f := p.due(time.Hour)
 		_, err := s.store.EnsureJob(
-			s.ctx, store.EnsureParams{Job: p.job, Type: store.JobStanding, Definition: []byte("2")},
+			s.ctx, store.EnsureParams{Job: p.job, Type: statuses.JobStanding, Definition: []byte("2")},
 		)
 		s.NoError(err)
-		p.fires(f, store.FireMoved, "it stands now")
+		p.fires(f, verdicts.FireMoved, "it stands now")
 		s.Zero(p.record().Due)
 		s.h.Advance(s.tb, store.FireClaim+tick)
 		p.silent("it stands now")
@@ -366,17 +368,17 @@ var schedules = []testCase{
 		p := s.periodic("nightly")
 		s.readOnly(p.partition, true)
 		f := p.due(tick)
-		s.Zero(p.fires(f, store.FireWaiting, "read-only").Run)
+		s.Zero(p.fires(f, verdicts.FireWaiting, "read-only").Run)
 		s.Equal(f.Due, p.record().Due)
 		p.runs(0, "read-only")
 		f.InReadOnly = true
 		r := p.started(f, "its set is marked")
 		s.readOnly(p.partition, false)
 		r.worker().drain(wellDone)
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 		s.readOnly(p.partition, true)
 		p.told("the next time has come")
-		s.Zero(p.fires(p.due(time.Hour), store.FireWaiting, "read-only").Run, "the newest run has ended")
+		s.Zero(p.fires(p.due(time.Hour), verdicts.FireWaiting, "read-only").Run, "the newest run has ended")
 	}},
 	{"a job that was disabled before it was declared is not due", func(s *scene) {
 		r := s.start(store.StartParams{Job: "nightly"})
@@ -394,13 +396,13 @@ var schedules = []testCase{
 			f := p.due(tick)
 			f.Start.PreJob, f.Start.PostJob = hook(preJob), hook(postJob)
 			r := p.started(f, "it is due")
-			r.status(store.StatusStarting)
+			r.status(statuses.Starting)
 			kinds := make(map[string]int)
 			for _, d := range r.worker().drain(wellDone) {
 				kinds[d.Lease.Lane.Route.Kind]++
 			}
 			s.Equal(map[string]int{store.KindPreJob: 1, scan.Kind: 1, store.KindPostJob: 1}, kinds)
-			r.status(store.StatusSucceeded)
+			r.status(statuses.Succeeded)
 			p.runs(i+1, "each has its own")
 			p.told("the next time has come")
 		}

@@ -1,6 +1,9 @@
 package storetest
 
-import "github.com/rollcall-go/rollcall/store"
+import (
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/signals"
+)
 
 // semaphoreLines tests the line of waiters of a semaphore, and exclusive claims.
 var semaphoreLines = []testCase{
@@ -94,7 +97,7 @@ var semaphoreLines = []testCase{
 		defer l.stop()
 		hears := func(what string, place int64) {
 			l.hears(what, func(sig store.Signal) bool {
-				return sig.Type == store.SignalSemaphore && sig.Semaphore == "gate" &&
+				return sig.Type == signals.Semaphore && sig.Semaphore == "gate" &&
 					sig.Partition == s.partition("gate") &&
 					sig.Place == place
 			})

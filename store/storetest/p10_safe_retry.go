@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 var safeRetry = []testCase{
@@ -19,7 +21,7 @@ var safeRetry = []testCase{
 		r := s.open("import")
 		p := r.producer()
 		reply := p.send(store.EnqueueParams{Holds: []store.HoldChange{{Run: r.id, Name: store.HoldOpen, Close: true}}})
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 		again, err := p.repeat()
 		s.NoError(err)
 		s.Equal(reply, again)
@@ -120,7 +122,7 @@ func diary(s *scene) (lines []string) {
 		}
 		return ds
 	}
-	def := store.EnsureParams{Job: "import", Type: store.JobPeriodic, Definition: []byte("v1"), Revision: 1}
+	def := store.EnsureParams{Job: "import", Type: statuses.JobPeriodic, Definition: []byte("v1"), Revision: 1}
 	result, err := s.store.EnsureJob(s.ctx, def)
 	s.NoError(err)
 	lines = append(lines, "ensure: "+string(result))
@@ -134,7 +136,7 @@ func diary(s *scene) (lines []string) {
 	)
 	p, w := r.producer(), r.worker()
 	note("start", r)
-	w.settle(plain(w.one(), store.VerdictBegin))
+	w.settle(plain(w.one(), verdicts.Begin))
 	note("begin", r)
 	s.NoError(p.hold(r, "upload"))
 	p.add(r, append(tasks(scan, "t", 9), delayed(scan, "d", never))...)
@@ -163,7 +165,7 @@ func diary(s *scene) (lines []string) {
 	w.settle(
 		counting(success(ds[0]), map[string]int64{"scans": 1, "bytes": -1}),
 		counting(retried(ds[1], never), map[string]int64{"scans": 1}), snoozed(ds[2], never), failed(ds[3]),
-		failed(ds[4]), failed(ds[5]), plain(ds[6], store.VerdictRelease),
+		failed(ds[4]), failed(ds[5]), plain(ds[6], verdicts.Release),
 	)
 	note("settle", r)
 	w.close() // with one task held

@@ -8,6 +8,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 var bounded = []testCase{
@@ -26,7 +28,7 @@ var bounded = []testCase{
 				Args:      []byte("args"),
 			},
 		)
-		w.settle(plain(w.one(), store.VerdictBegin))
+		w.settle(plain(w.one(), verdicts.Begin))
 		root := w.one()
 		s.NoError(w.stage(root, file, 0, tasks(file, "staged", 30)...))
 		w.settle(withStaged(success(root, claimed(scan, "a", 0), claimed(scan, "b", never)), staged(file, 30)))
@@ -44,7 +46,7 @@ var bounded = []testCase{
 		})
 		s.NoError(p.release(r, "upload"))
 		w.drain(wellDone)
-		r.status(store.StatusFailed)
+		r.status(statuses.Failed)
 		gone(s, r)
 		s.nothingBeyond(before, partition)
 	}},
@@ -58,8 +60,8 @@ var bounded = []testCase{
 		s.NoError(w.stage(parent, file, 0, tasks(file, "staged", 200)...))
 		s.NoError(p.hold(r, "upload"))
 		r.stop(false)
-		w.settle(plain(parent, store.VerdictCancel))
-		r.status(store.StatusStopped)
+		w.settle(plain(parent, verdicts.Cancel))
+		r.status(statuses.Stopped)
 		gone(s, r)
 		s.nothingBeyond(before, partition)
 	}},
@@ -91,7 +93,7 @@ var bounded = []testCase{
 		for range 30 {
 			r := s.start(store.StartParams{Job: "import", Retention: tick})
 			w.drain(wellDone)
-			r.status(store.StatusSucceeded)
+			r.status(statuses.Succeeded)
 		}
 		s.until(partition, "all are gone", func() bool {
 			runs, err := s.store.JobRuns(s.ctx, "import")
@@ -122,7 +124,7 @@ var bounded = []testCase{
 		s.Len(ds, len(queues))
 		s.Len(s.queues(partition), names-len(queues))
 		r.stop(false)
-		r.status(store.StatusStopped)
+		r.status(statuses.Stopped)
 		s.NoError(s.store.DeleteRun(s.ctx, r.id))
 		w.close()
 		s.nothingBeyond(before, partition)

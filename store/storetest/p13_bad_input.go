@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 var badInput = []testCase{
@@ -30,7 +31,7 @@ var badInput = []testCase{
 		other := s.start(store.StartParams{Job: "late", Root: &late, Open: true, SealAfter: forever})
 		other.counts(store.Counts{Delayed: 1}, "a root that is never due")
 		s.sweep(other.partition)
-		other.status(store.StatusRunning)
+		other.status(statuses.Running)
 		r.stop(false)
 		r.counts(store.Counts{Cancelled: 7}, "stop")
 	}},
@@ -98,11 +99,11 @@ var badInput = []testCase{
 		s.ErrorIs(s.store.DeleteRun(s.ctx, r.id), store.ErrRunActive)
 		s.ErrorIs(s.store.DeleteJob(s.ctx, "import"), store.ErrRunActive)
 		r.worker().drain(wellDone)
-		r.status(store.StatusSucceeded)
+		r.status(statuses.Succeeded)
 	}},
 	{"a disabled job is not started as declared", func(s *scene) {
 		_, err := s.store.EnsureJob(
-			s.ctx, store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")},
+			s.ctx, store.EnsureParams{Job: "nightly", Type: statuses.JobPeriodic, Definition: []byte("d")},
 		)
 		s.NoError(err)
 		s.NoError(s.store.SetJobDisabled(s.ctx, "nightly", true))
@@ -115,12 +116,12 @@ var badInput = []testCase{
 	}},
 	{"a name that is active cannot be declared", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import"})
-		def := store.EnsureParams{Job: "import", Type: store.JobStanding, Definition: []byte("d")}
+		def := store.EnsureParams{Job: "import", Type: statuses.JobStanding, Definition: []byte("d")}
 		_, err := s.store.EnsureJob(s.ctx, def)
 		s.ErrorIs(err, store.ErrJobExists)
 		job, err := s.store.Job(s.ctx, "import")
 		s.NoError(err)
-		s.Equal(store.JobSinglePass, job.Type)
+		s.Equal(statuses.JobSinglePass, job.Type)
 		r.stop(false)
 		_, err = s.store.EnsureJob(s.ctx, def)
 		s.NoError(err)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // refusal is a call with one wrong field, and the name of this field in the answer.
@@ -62,7 +64,7 @@ func everyRefusal() (all []refusal) {
 
 func refusedJobs() []refusal {
 	ensure := spoilt[store.EnsureParams]{
-		func() store.EnsureParams { return store.EnsureParams{Job: "import", Type: store.JobStanding} },
+		func() store.EnsureParams { return store.EnsureParams{Job: "import", Type: statuses.JobStanding} },
 		func(s *scene, p store.EnsureParams) error { _, err := s.store.EnsureJob(s.ctx, p); return err },
 	}
 	list := spoilt[store.ListParams]{
@@ -92,7 +94,7 @@ func refusedJobs() []refusal {
 	return []refusal{
 		runs.by(
 			"Statuses[1]",
-			func(p *store.RunsParams) { p.Statuses = []store.Status{store.StatusFailed, "waiting"} },
+			func(p *store.RunsParams) { p.Statuses = []statuses.Status{statuses.Failed, "waiting"} },
 		),
 		runs.by("Name", func(p *store.RunsParams) { p.Job = " import" }),
 		runs.by("Set", func(p *store.RunsParams) { p.Set = "a/b" }),
@@ -132,11 +134,11 @@ func refusedJobs() []refusal {
 		ensure.by("Name", func(p *store.EnsureParams) { p.Job = " import" }),
 		ensure.by("Name", func(p *store.EnsureParams) { p.Job = "im\x00port" }),
 		ensure.by("Name", func(p *store.EnsureParams) { p.Job = "im\u200bport" }),
-		ensure.by("Type", func(p *store.EnsureParams) { p.Type = store.JobSinglePass }),
+		ensure.by("Type", func(p *store.EnsureParams) { p.Type = statuses.JobSinglePass }),
 		ensure.by("Definition", func(p *store.EnsureParams) { p.Definition = make([]byte, bounds.MaxDefinitionLen+1) }),
 		ensure.by("Schedule", func(p *store.EnsureParams) { p.Schedule = make([]byte, bounds.MaxDefinitionLen+1) }),
 		list.by("Limit", func(p *store.ListParams) { p.Limit = 0 }),
-		list.by("Statuses[0]", func(p *store.ListParams) { p.Statuses = []store.Status{"odd"} }),
+		list.by("Statuses[0]", func(p *store.ListParams) { p.Statuses = []statuses.Status{"odd"} }),
 		list.by("Behind", func(p *store.ListParams) { p.Behind.Changed = -1 }),
 		list.by("Limit", func(p *store.ListParams) { p.Limit = bounds.MaxPage + 1 }),
 		repair.by("Name", func(p *store.RepairParams) { p.Job = "" }),
@@ -296,7 +298,7 @@ func refusedItems() (all []refusal) {
 				return err
 			}),
 			argument("Outcomes[0].Children[1]."+bad.field, func(s *scene) error {
-				o := store.Outcome{Lease: aLease, Verdict: store.VerdictSuccess, Children: []store.Item{good, item()}}
+				o := store.Outcome{Lease: aLease, Verdict: verdicts.Success, Children: []store.Item{good, item()}}
 				_, err := s.store.Settle(
 					s.ctx, store.SettleParams{Session: aSession, Number: 1, Outcomes: []store.Outcome{o}},
 				)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
@@ -22,7 +23,7 @@ func refusedFailures() (all []refusal) {
 				Stream: "stream",
 				Number: 1,
 				Run:    store.RunID{Job: "import", Number: 1},
-				Action: store.RedoRetry,
+				Action: actions.RedoRetry,
 				Limit:  1,
 			}
 		},

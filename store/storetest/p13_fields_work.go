@@ -9,6 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/histogram"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 func refusedSessions() []refusal {
@@ -119,7 +120,7 @@ func refusedOutcomes() []refusal {
 			return params{
 				Session:  aSession,
 				Number:   1,
-				Outcomes: []store.Outcome{{Lease: aLease, Verdict: store.VerdictSuccess}},
+				Outcomes: []store.Outcome{{Lease: aLease, Verdict: verdicts.Success}},
 			}
 		},
 		func(s *scene, p params) error { _, err := s.store.Settle(s.ctx, p); return err },
@@ -155,13 +156,13 @@ func refusedOutcomes() []refusal {
 		times("Run", func(t *store.RouteTimes) { t.Run = histogram.Histogram{histogram.Of(3, bounds.MaxNumber+1)} }),
 		outcome("Lease.Lane.Route.Set", func(o *store.Outcome) { o.Lease.Lane.Route.Set = "a/b" }),
 		outcome("Verdict", func(o *store.Outcome) { o.Verdict = 0 }),
-		outcome("Verdict", func(o *store.Outcome) { o.Verdict = store.VerdictHookDone + 1 }),
-		outcome("Verdict", func(o *store.Outcome) { o.Verdict = store.VerdictBegin }),
+		outcome("Verdict", func(o *store.Outcome) { o.Verdict = verdicts.HookDone + 1 }),
+		outcome("Verdict", func(o *store.Outcome) { o.Verdict = verdicts.Begin }),
 		outcome("Verdict", func(o *store.Outcome) {
-			o.Lease.Lane.Route.Kind, o.Verdict = store.KindPostJob, store.VerdictHookDone+1
+			o.Lease.Lane.Route.Kind, o.Verdict = store.KindPostJob, verdicts.HookDone+1
 		}),
 		outcome("Task.Retry", func(o *store.Outcome) { o.Task.Retry = -1 }),
-		outcome("Task.Retry", func(o *store.Outcome) { o.Verdict, o.Task.Retry = store.VerdictRetry, -1 }),
+		outcome("Task.Retry", func(o *store.Outcome) { o.Verdict, o.Task.Retry = verdicts.Retry, -1 }),
 		outcome("Counters", func(o *store.Outcome) { o.Counters = manyCounters() }),
 		outcome(`Counters["a b"]`, func(o *store.Outcome) { o.Counters = map[string]int64{"a b": 1} }),
 		outcome(
@@ -208,7 +209,7 @@ func refusedOutcomes() []refusal {
 // fill makes successes of outcomes.
 func fill(outcomes []store.Outcome) {
 	for i := range outcomes {
-		outcomes[i] = store.Outcome{Lease: aLease, Verdict: store.VerdictSuccess}
+		outcomes[i] = store.Outcome{Lease: aLease, Verdict: verdicts.Success}
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // uniform has calls that stores once answered differently.
@@ -29,7 +31,7 @@ var uniform = []testCase{
 				return wellDone(d)
 			})
 			rec := r.record()
-			s.Equal(store.StatusSucceeded, rec.Status, name)
+			s.Equal(statuses.Succeeded, rec.Status, name)
 			s.Empty(rec.RetryError, name)
 			s.Empty(rec.Error, name)
 			s.Empty(rec.HookError, name)
@@ -38,19 +40,19 @@ var uniform = []testCase{
 	}},
 	{"a hook that is settled like a task ends its run all the same", func(s *scene) {
 		for _, c := range []struct {
-			verdict store.Verdict
-			pre     store.Status // of the run when the pre-job hook is settled so
-			post    store.Status // of the run when the post-job hook is settled so
+			verdict verdicts.Verdict
+			pre     statuses.Status // of the run when the pre-job hook is settled so
+			post    statuses.Status // of the run when the post-job hook is settled so
 		}{
-			{store.VerdictSuccess, store.StatusRunning, store.StatusSucceeded},
-			{store.VerdictFail, store.StatusFailed, store.StatusSucceeded},
-			{store.VerdictStopRun, store.StatusFailed, store.StatusSucceeded},
-			{store.VerdictCancel, store.StatusStarting, store.StatusFinishing},
-			{store.VerdictRelease, store.StatusStarting, store.StatusFinishing},
-			{store.VerdictBegin, store.StatusRunning, store.StatusFinishing},
-			{store.VerdictSkip, store.StatusSkipped, store.StatusFinishing},
-			{store.VerdictAbort, store.StatusFailed, store.StatusFinishing},
-			{store.VerdictHookDone, store.StatusStarting, store.StatusSucceeded},
+			{verdicts.Success, statuses.Running, statuses.Succeeded},
+			{verdicts.Fail, statuses.Failed, statuses.Succeeded},
+			{verdicts.StopRun, statuses.Failed, statuses.Succeeded},
+			{verdicts.Cancel, statuses.Starting, statuses.Finishing},
+			{verdicts.Release, statuses.Starting, statuses.Finishing},
+			{verdicts.Begin, statuses.Running, statuses.Finishing},
+			{verdicts.Skip, statuses.Skipped, statuses.Finishing},
+			{verdicts.Abort, statuses.Failed, statuses.Finishing},
+			{verdicts.HookDone, statuses.Starting, statuses.Succeeded},
 		} {
 			pre := s.start(store.StartParams{Job: s.name("pre"), PreJob: hook(preJob)})
 			w := pre.worker()

@@ -4,6 +4,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 var poison = []testCase{
@@ -129,7 +130,7 @@ var poison = []testCase{
 			d := w.one()
 			s.False(d.Task.Recovered)
 			s.Zero(d.Task.Crashes)
-			w.settle(plain(d, store.VerdictRelease))
+			w.settle(plain(d, verdicts.Release))
 			w.close()
 		}
 		r.counts(store.Counts{Pending: 1}, "released")

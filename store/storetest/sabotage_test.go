@@ -12,7 +12,9 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/store/storetest"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // sabotageEnv names the sabotage that a child process shall run the suite with.
@@ -216,12 +218,12 @@ var sabotages = map[string]struct {
 	"keeps results of attempts that failed": {
 		"Contract_Results",
 		"Contract, Runs: the result of a task",
-		func(s store.Store) store.Store { return &notesResults{Store: s, only: store.VerdictRetry} },
+		func(s store.Store) store.Store { return &notesResults{Store: s, only: verdicts.Retry} },
 	},
 	"keeps results of the dead": {
 		"Contract_Results",
 		"Contract, Runs: the result of a task",
-		func(s store.Store) store.Store { return &notesResults{Store: s, only: store.VerdictSuccess} },
+		func(s store.Store) store.Store { return &notesResults{Store: s, only: verdicts.Success} },
 	},
 	"repeats a result on the next page": {
 		"Contract_Results",
@@ -506,7 +508,7 @@ var sabotages = map[string]struct {
 		"Contract_Recent",
 		"Contract, Runs and Jobs",
 		func(s store.Store) store.Store {
-			return &listsAsItBegan{Store: s, began: make(map[store.RunID]store.Status)}
+			return &listsAsItBegan{Store: s, began: make(map[store.RunID]statuses.Status)}
 		},
 	},
 	"lists no paused run": {

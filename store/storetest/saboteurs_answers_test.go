@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/signals"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // startsDeclared begins a run of a declared job for whoever starts its name.
@@ -13,7 +15,7 @@ type startsDeclared struct{ store.Store }
 
 func (s *startsDeclared) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
 	if rec, err := s.Job(ctx, p.Job); err == nil {
-		p.Declared = rec.Type != store.JobSinglePass
+		p.Declared = rec.Type != statuses.JobSinglePass
 	}
 	return s.Store.StartRun(ctx, p)
 }
@@ -44,7 +46,7 @@ func (*claimsToTell) SignalsAreComplete() bool { return true }
 
 func (s *claimsToTell) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 	return s.Store.Subscribe(ctx, func(sig store.Signal) {
-		if sig.Type != store.SignalConfiguration {
+		if sig.Type != signals.Configuration {
 			fn(sig)
 		}
 	})

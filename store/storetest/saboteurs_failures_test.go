@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 )
 
 // readsTheOldest reads the oldest failures first, whatever is asked for.
@@ -41,7 +42,7 @@ func (s *answersRetriesAnew) RedoFailures(ctx context.Context, p store.RedoParam
 type discardsRetries struct{ store.Store }
 
 func (s *discardsRetries) RedoFailures(ctx context.Context, p store.RedoParams) (store.RedoReply, error) {
-	p.Action = store.RedoDiscard
+	p.Action = actions.RedoDiscard
 	return s.Store.RedoFailures(ctx, p)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 )
 
 // endsDespiteFailures starts each run so that its failures do not hold it.
@@ -20,7 +21,7 @@ func (s *endsDespiteFailures) StartRun(ctx context.Context, p store.StartParams)
 type forgetsToAccept struct{ store.Store }
 
 func (s *forgetsToAccept) RedoFailures(ctx context.Context, p store.RedoParams) (store.RedoReply, error) {
-	if p.Action == store.RedoAccept {
+	if p.Action == actions.RedoAccept {
 		return store.RedoReply{Moved: 1}, nil
 	}
 	return s.Store.RedoFailures(ctx, p)
@@ -30,8 +31,8 @@ func (s *forgetsToAccept) RedoFailures(ctx context.Context, p store.RedoParams) 
 type acceptsHooks struct{ store.Store }
 
 func (s *acceptsHooks) RedoFailures(ctx context.Context, p store.RedoParams) (store.RedoReply, error) {
-	if p.Action == store.RedoPostJob {
-		p.Action = store.RedoAccept
+	if p.Action == actions.RedoPostJob {
+		p.Action = actions.RedoAccept
 	}
 	return s.Store.RedoFailures(ctx, p)
 }

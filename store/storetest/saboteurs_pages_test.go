@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // answersAtOnce reads all failures in one reply, whatever they weigh.
@@ -26,7 +28,7 @@ func (s *answersAtOnce) Failures(ctx context.Context, p store.FailuresParams) ([
 // comparesFloats takes revisions for floats, as Lua does.
 type comparesFloats struct{ store.Store }
 
-func (s *comparesFloats) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureResult, error) {
+func (s *comparesFloats) EnsureJob(ctx context.Context, p store.EnsureParams) (verdicts.Ensure, error) {
 	p.Revision = int64(float64(p.Revision))
 	return s.Store.EnsureJob(ctx, p)
 }
@@ -52,8 +54,8 @@ type takesHeldForWaiting struct{ store.Store }
 func (s *takesHeldForWaiting) Tasks(ctx context.Context, p store.TasksParams) (store.TasksReply, error) {
 	reply, err := s.Store.Tasks(ctx, p)
 	for i := range reply.Tasks {
-		if reply.Tasks[i].Status == store.TaskHeld {
-			reply.Tasks[i].Status = store.TaskWaiting
+		if reply.Tasks[i].Status == statuses.TaskHeld {
+			reply.Tasks[i].Status = statuses.TaskWaiting
 		}
 	}
 	return reply, err
@@ -65,7 +67,7 @@ type listsNoneRecovered struct{ store.Store }
 func (s *listsNoneRecovered) Tasks(ctx context.Context, p store.TasksParams) (store.TasksReply, error) {
 	reply, err := s.Store.Tasks(ctx, p)
 	reply.Tasks = slices.DeleteFunc(reply.Tasks, func(r store.TaskRecord) bool {
-		return r.Status == store.TaskWaiting && r.Task.Recovered
+		return r.Status == statuses.TaskWaiting && r.Task.Recovered
 	})
 	return reply, err
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // listsRunsByNumber lists runs by their numbers, whatever changed last.
@@ -19,7 +20,7 @@ func (s *listsRunsByNumber) ListRuns(ctx context.Context, p store.RunsParams) (s
 // listsAsItBegan lists runs in the first state that they were listed in.
 type listsAsItBegan struct {
 	store.Store
-	began map[store.RunID]store.Status
+	began map[store.RunID]statuses.Status
 }
 
 func (s *listsAsItBegan) ListRuns(ctx context.Context, p store.RunsParams) (store.RunPage, error) {

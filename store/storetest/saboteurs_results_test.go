@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // changesResults settles outcomes as a function leaves them.
@@ -28,7 +30,7 @@ func keepsAllResults(_ store.Store, o *store.Outcome) { o.Keep.Number = 0 }
 
 // dropsLateResults drops the result of a task whose run is stopping.
 func dropsLateResults(s store.Store, o *store.Outcome) {
-	if r, err := s.Run(context.Background(), o.Lease.Lane.Run); err == nil && r.Status == store.StatusStopping {
+	if r, err := s.Run(context.Background(), o.Lease.Lane.Run); err == nil && r.Status == statuses.Stopping {
 		o.Result = nil
 	}
 }
@@ -37,7 +39,7 @@ func dropsLateResults(s store.Store, o *store.Outcome) {
 // verdict, or of all.
 type notesResults struct {
 	store.Store
-	only  store.Verdict // 0 for all
+	only  verdicts.Verdict // 0 for all
 	mu    sync.Mutex
 	noted map[store.RunID][]store.TaskResult
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // firesForEach takes a due time that was fired for one that is to be fired again, once the run is
@@ -17,7 +18,7 @@ type firesForEach struct {
 
 func (s *firesForEach) FireRun(ctx context.Context, p store.FireParams) (store.FireReply, error) {
 	reply, err := s.Store.FireRun(ctx, p)
-	if reply.Verdict != store.FireStarted {
+	if reply.Verdict != verdicts.FireStarted {
 		return reply, err
 	}
 	p.Start.Token = "again-" + strconv.FormatInt(s.tokens.Add(1), 10)
@@ -32,10 +33,10 @@ type firesEarly struct{ store.Store }
 
 func (s *firesEarly) FireRun(ctx context.Context, p store.FireParams) (store.FireReply, error) {
 	reply, err := s.Store.FireRun(ctx, p)
-	if reply.Verdict == store.FireEarly {
+	if reply.Verdict == verdicts.FireEarly {
 		p.Start.Token = store.FireToken(p.Due)
 		r, startErr := s.StartRun(ctx, p.Start)
-		reply.Verdict, reply.Run, err = store.FireStarted, r.Run, startErr
+		reply.Verdict, reply.Run, err = verdicts.FireStarted, r.Run, startErr
 	}
 	return reply, err
 }

@@ -4,15 +4,17 @@ import (
 	"context"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // forgetsRequests says that a running task is to be cancelled, and does nothing.
 type forgetsRequests struct{ store.Store }
 
 func (s *forgetsRequests) ChangeTask(ctx context.Context, p store.ChangeTaskParams) (store.ChangeTaskReply, error) {
-	running, err := s.Tasks(ctx, store.TasksParams{Run: p.Run, ID: p.ID, Status: store.TaskRunning, Limit: 1000})
+	running, err := s.Tasks(ctx, store.TasksParams{Run: p.Run, ID: p.ID, Status: statuses.TaskRunning, Limit: 1000})
 	if p.Cancel && err == nil && len(running.Tasks) > 0 {
-		return store.ChangeTaskReply{Change: store.ChangeRequested}, nil
+		return store.ChangeTaskReply{Change: verdicts.ChangeRequested}, nil
 	}
 	return s.Store.ChangeTask(ctx, p)
 }
@@ -31,7 +33,7 @@ func (s *forgetsCancelled) ChangeTask(ctx context.Context, p store.ChangeTaskPar
 	if s.cancelled == nil {
 		s.cancelled = make(map[string]bool)
 	}
-	s.cancelled[p.ID] = reply.Change == store.ChangeCancelled
+	s.cancelled[p.ID] = reply.Change == verdicts.ChangeCancelled
 	return reply, err
 }
 
@@ -39,9 +41,9 @@ func (s *forgetsCancelled) ChangeTask(ctx context.Context, p store.ChangeTaskPar
 type reschedulesNothing struct{ store.Store }
 
 func (s *reschedulesNothing) ChangeTask(ctx context.Context, p store.ChangeTaskParams) (store.ChangeTaskReply, error) {
-	reply, err := s.Tasks(ctx, store.TasksParams{Run: p.Run, ID: p.ID, Status: store.TaskDelayed, Limit: 1000})
+	reply, err := s.Tasks(ctx, store.TasksParams{Run: p.Run, ID: p.ID, Status: statuses.TaskDelayed, Limit: 1000})
 	if !p.Cancel && err == nil && len(reply.Tasks) > 0 {
-		return store.ChangeTaskReply{Change: store.ChangeRescheduled}, nil
+		return store.ChangeTaskReply{Change: verdicts.ChangeRescheduled}, nil
 	}
 	return s.Store.ChangeTask(ctx, p)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // losesDead takes what a session held when it ended for done.
@@ -19,7 +20,7 @@ func (s *losesDead) CloseSession(ctx context.Context, id store.SessionID) error 
 	held, _ := s.Store.Held(ctx, id, nil)
 	var outcomes []store.Outcome
 	for _, d := range held {
-		outcomes = append(outcomes, store.Outcome{Lease: d.Lease, Verdict: store.VerdictSuccess, Task: d.Task})
+		outcomes = append(outcomes, store.Outcome{Lease: d.Lease, Verdict: verdicts.Success, Task: d.Task})
 	}
 	_, _ = s.Store.Settle(ctx, store.SettleParams{Session: id, Number: 1 << 40, Outcomes: outcomes})
 	return s.Store.CloseSession(ctx, id)
@@ -31,8 +32,8 @@ type failsRetries struct{ store.Store }
 func (s *failsRetries) Settle(ctx context.Context, p store.SettleParams) (store.SettleReply, error) {
 	p.Outcomes = slices.Clone(p.Outcomes)
 	for i := range p.Outcomes {
-		if p.Outcomes[i].Verdict == store.VerdictRetry {
-			p.Outcomes[i].Verdict = store.VerdictFail
+		if p.Outcomes[i].Verdict == verdicts.Retry {
+			p.Outcomes[i].Verdict = verdicts.Fail
 		}
 	}
 	return s.Store.Settle(ctx, p)
@@ -160,7 +161,7 @@ type leaksChildren struct {
 
 func (s *leaksChildren) Settle(ctx context.Context, p store.SettleParams) (store.SettleReply, error) {
 	for _, o := range p.Outcomes {
-		if o.Verdict != store.VerdictSuccess && len(o.Children) > 0 {
+		if o.Verdict != verdicts.Success && len(o.Children) > 0 {
 			s.enqueue(ctx, s.Store, p.Session.Partition, o.Lease.Lane.Run, o.Children)
 		}
 	}

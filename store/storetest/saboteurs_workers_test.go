@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // keepsNoLost forgets sessions that were not heard from.
@@ -44,13 +45,13 @@ func (s *guessesWhenHeard) LostSessions(ctx context.Context, partition int) ([]s
 // servesQuiet gives tasks to a session that is quiet.
 type servesQuiet struct {
 	store.Store
-	told map[store.SessionID]store.WorkerStatus
+	told map[store.SessionID]statuses.WorkerStatus
 }
 
 func (s *servesQuiet) SetWorkerStatus(ctx context.Context, p store.WorkerStatusParams) error {
 	err := s.Store.SetWorkerStatus(ctx, p)
 	if s.told == nil {
-		s.told = make(map[store.SessionID]store.WorkerStatus)
+		s.told = make(map[store.SessionID]statuses.WorkerStatus)
 	}
 	s.told[p.Session] = p.Status
 	return err
@@ -79,7 +80,7 @@ type tellsNoStatus struct{ store.Store }
 
 func (s *tellsNoStatus) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.HeartbeatReply, error) {
 	reply, err := s.Store.Heartbeat(ctx, p)
-	reply.Status = store.WorkerActive
+	reply.Status = statuses.WorkerActive
 	return reply, err
 }
 

@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/histogram"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // enqueue adds tasks to a run, and sometimes opens or closes a hold.
@@ -68,7 +70,7 @@ func (g *twinCalls) args(method string) []any {
 		return []any{
 			store.EnsureParams{
 				Job:        job,
-				Type:       pickOf(g, store.JobStanding, store.JobPeriodic),
+				Type:       pickOf(g, statuses.JobStanding, statuses.JobPeriodic),
 				Definition: []byte("d"),
 				Revision:   g.Int64N(3),
 			},
@@ -82,11 +84,11 @@ func (g *twinCalls) args(method string) []any {
 	case "ListJobs":
 		return []any{store.ListParams{
 			Partition: partition, After: pickOf(g, "", "one", "two-"), Limit: 1000, ByChange: g.one(2), Details: g.one(2),
-			Statuses: pickOf(g, nil, store.ActiveStatuses), Periodic: g.one(2),
+			Statuses: pickOf(g, nil, statuses.Active), Periodic: g.one(2),
 		}}
 	case "ListRuns":
 		return []any{store.RunsParams{
-			Partition: partition, Statuses: pickOf(g, nil, store.ActiveStatuses, store.FinalStatuses), Job: pickOf(g, "", "", job),
+			Partition: partition, Statuses: pickOf(g, nil, statuses.Active, statuses.Final), Job: pickOf(g, "", "", job),
 			Prefix: pickOf(
 				g,
 				"",
@@ -155,11 +157,11 @@ func (g *twinCalls) listingArgs(method string, run store.RunID, partition int) [
 				g,
 				"",
 				"",
-				store.TaskWaiting,
-				store.TaskHeld,
-				store.TaskDelayed,
-				store.TaskRunning,
-				store.TaskFailed,
+				statuses.TaskWaiting,
+				statuses.TaskHeld,
+				statuses.TaskDelayed,
+				statuses.TaskRunning,
+				statuses.TaskFailed,
 			),
 			Kind: pickOf(g, "", scan.Kind), ID: pickOf(g, "", "", "a"), Payload: g.one(2), Limit: bounds.MaxPage,
 		}}
@@ -175,7 +177,7 @@ func (g *twinCalls) listingArgs(method string, run store.RunID, partition int) [
 		stream := fmt.Sprint(partition)
 		return []any{store.RedoParams{
 			Partition: partition, Stream: "stream", Number: g.number("p" + stream), Run: run,
-			Action: pickOf(g, store.RedoRetry, store.RedoRetry, store.RedoDiscard, store.RedoAccept, store.RedoPostJob),
+			Action: pickOf(g, actions.RedoRetry, actions.RedoRetry, actions.RedoDiscard, actions.RedoAccept, actions.RedoPostJob),
 			IDs:    pickOf[[]string](g, nil, nil, []string{"a", "task"}), Kinds: pickOf(g, nil, []string{scan.Kind}),
 			After: g.Int64N(2), Before: pickOf[int64](g, 0, 0, 3), Limit: 1 + g.IntN(3),
 		}}
@@ -236,7 +238,7 @@ func (g *twinCalls) workArgs(method string, run store.RunID, session store.Sessi
 	case "Held":
 		return []any{session, map[store.Lease]bool(nil)}
 	case "SetWorkerStatus":
-		status := pickOf(g, store.WorkerActive, store.WorkerQuiet, store.WorkerDraining)
+		status := pickOf(g, statuses.WorkerActive, statuses.WorkerQuiet, statuses.WorkerDraining)
 		return []any{store.WorkerStatusParams{Session: session, Status: status, Worker: "worker"}}
 	case "CloseSession":
 		return []any{session}

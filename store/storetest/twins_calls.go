@@ -12,6 +12,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // firstRun stands for the first run that was begun, firstRun+1 for the second, and so on.
@@ -63,7 +65,7 @@ func (g *twinCalls) begin(tb testing.TB, twins ...*twin) {
 			w.meet(reply.Run)
 		}
 		_, err := w.store.EnsureJob(
-			ctx, store.EnsureParams{Job: jobs[2], Type: store.JobPeriodic, Schedule: []byte("daily")},
+			ctx, store.EnsureParams{Job: jobs[2], Type: statuses.JobPeriodic, Schedule: []byte("daily")},
 		)
 		require.NoError(tb, err)
 		for partition := range g.partitions {
@@ -207,13 +209,13 @@ func (g *twinCalls) outcome(run store.RunID) store.Outcome {
 	o := store.Outcome{
 		Lease: g.lease(
 			run,
-		), Verdict: store.Verdict(1 + g.IntN(int(store.VerdictHookDone))), Task: g.task(), Error: "error",
+		), Verdict: verdicts.Verdict(1 + g.IntN(int(verdicts.HookDone))), Task: g.task(), Error: "error",
 		Delay: pickOf(g, 0, time.Hour),
 	}
-	if o.Verdict >= store.VerdictBegin {
+	if o.Verdict >= verdicts.Begin {
 		o.Lease.Lane.Route = pickOf(g, preJob, postJob)
 	}
-	if o.Verdict == store.VerdictSuccess && g.one(2) {
+	if o.Verdict == verdicts.Success && g.one(2) {
 		o.Children, o.Counters = g.items(file), map[string]int64{"files": 1}
 		o.Result, o.Keep = []byte("{}"), store.ResultRetention{Age: pickOf(g, 0, never), Number: g.IntN(3)}
 		o.Writes = []store.Write{

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // twinForm writes an answer without what may differ between stores: numbers of runs are those in
@@ -54,7 +55,7 @@ func (n *twinForm) write(v reflect.Value) {
 		return
 	}
 	if in, ok := v.Interface().(store.Inspection); ok &&
-		(in.Run.Status.Final() || in.Run.Status == store.StatusStopping) {
+		(in.Run.Status.Final() || in.Run.Status == statuses.Stopping) {
 		v = reflect.ValueOf(store.Inspection{Run: in.Run}) // what is left in its sets goes with a sweep
 	}
 	switch v.Kind() {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/store/values"
 )
 
@@ -16,7 +17,7 @@ func with(fn func(ctx context.Context, h *values.Client) error) {
 	ctx := context.Background()
 	s := memstore.New(nil)
 	defer s.Close()
-	_, err := s.EnsureJob(ctx, store.EnsureParams{Job: "import/42", Type: store.JobStanding})
+	_, err := s.EnsureJob(ctx, store.EnsureParams{Job: "import/42", Type: statuses.JobStanding})
 	if err == nil {
 		h := values.NewClient(s) // once for a process; a syncjob.Manager has its own
 		defer h.Close()

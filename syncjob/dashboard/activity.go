@@ -24,13 +24,13 @@ func (c charts) Of(name string) *chart {
 }
 
 // queueCharts makes a small chart of each queue.
-func queueCharts(all []syncjob.ActivitySeries) charts {
+func queueCharts(all []states.ActivitySeries) charts {
 	made := make(charts)
 	for i := range all {
 		name := all[i].Queue
 		if made[name] == nil {
 			made[name] = newChart("Queue "+syncjob.Printable(name), spans[0], all,
-				func(s *syncjob.ActivitySeries) bool { return s.Queue == name })
+				func(s *states.ActivitySeries) bool { return s.Queue == name })
 		}
 	}
 	return made
@@ -40,7 +40,7 @@ func queueCharts(all []syncjob.ActivitySeries) charts {
 type kindFailures struct {
 	Queue, Set, Kind string
 	Chart            *chart
-	Sum              syncjob.ActivityPoint
+	Sum              states.ActivityPoint
 }
 
 // Share is how many of a hundred attempts fail, for good or to be tried again.
@@ -52,7 +52,7 @@ func (k kindFailures) Share() string {
 }
 
 // failingKinds finds the kinds that failed in the last hour, those that failed most first.
-func failingKinds(all []syncjob.ActivitySeries) (list []kindFailures) {
+func failingKinds(all []states.ActivitySeries) (list []kindFailures) {
 	for i := range all {
 		c := newChart(syncjob.Printable(all[i].Set+" / "+all[i].Kind), spans[0], all[i:i+1], everything)
 		if c.Sum.Failed+c.Sum.Retried > 0 {
@@ -68,7 +68,7 @@ func failingKinds(all []syncjob.ActivitySeries) (list []kindFailures) {
 // maxFailingKinds is how many kinds the page of failures names.
 const maxFailingKinds = 20
 
-func everything(*syncjob.ActivitySeries) bool { return true }
+func everything(*states.ActivitySeries) bool { return true }
 
 // queueBody is one queue.
 type queueBody struct {

@@ -188,7 +188,7 @@ var calls = []call{
 	},
 	{
 		"activity", "How much was done of each kind in each queue, in intervals of the last 1h, 8h, 3d or 90d.",
-		[]string{"span", "queue"}, []syncjob.ActivitySeries{},
+		[]string{"span", "queue"}, []states.ActivitySeries{},
 		func(ctx context.Context, d *source, q url.Values) (any, error) {
 			s, err := spanOf(q.Get("span"))
 			if err != nil {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"net/url"
 
-	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
@@ -22,7 +22,7 @@ func (b *auditBody) missing() error { return b.err }
 func (d *source) audit(ctx context.Context, q url.Values) (any, error) {
 	b := &auditBody{Job: q.Get("job"), By: q.Get("by"), Action: q.Get("action")}
 	options := &syncjob.AuditOptions{
-		Job: b.Job, Run: number(q.Get("run")), By: b.By, Action: store.Action(b.Action), After: q.Get("after"),
+		Job: b.Job, Run: number(q.Get("run")), By: b.By, Action: actions.Action(b.Action), After: q.Get("after"),
 	}
 	var err error
 	place := func(e states.AuditEntry) string { return e.Cursor }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store/histogram"
-	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // chart is how much was done in each interval of a span. It has a fixed shape: its width is the
@@ -15,21 +15,21 @@ import (
 type chart struct {
 	Title  string
 	Span   span
-	Points []syncjob.ActivityPoint
-	Sum    syncjob.ActivityPoint
+	Points []states.ActivityPoint
+	Sum    states.ActivityPoint
 	Top    int64 // what the highest place of the chart stands for
 	Most   int64 // that ended in an interval
 }
 
 // newChart sums up the series that are chosen. Without any it has no points, and is empty.
-func newChart(title string, s span, all []syncjob.ActivitySeries, choose func(*syncjob.ActivitySeries) bool) *chart {
+func newChart(title string, s span, all []states.ActivitySeries, choose func(*states.ActivitySeries) bool) *chart {
 	c := &chart{Title: title, Span: s}
 	for i := range all {
 		if !choose(&all[i]) {
 			continue
 		}
 		if c.Points == nil {
-			c.Points = make([]syncjob.ActivityPoint, len(all[i].Points))
+			c.Points = make([]states.ActivityPoint, len(all[i].Points))
 		}
 		for j, p := range all[i].Points {
 			c.Points[j].At = p.At
@@ -98,7 +98,7 @@ func (c *chart) Ran() [2]string {
 
 // interval is what ended in one interval.
 type interval struct {
-	syncjob.ActivityPoint
+	states.ActivityPoint
 	X     int
 	Left  string // of the bar
 	Parts []part
@@ -132,13 +132,13 @@ func (c *chart) Intervals() (list []interval) {
 }
 
 // others counts attempts that ended in another way, for example because their run was stopped.
-func others(p syncjob.ActivityPoint) int64 { return p.Ended - p.Succeeded - p.Retried - p.Failed }
+func others(p states.ActivityPoint) int64 { return p.Ended - p.Succeeded - p.Retried - p.Failed }
 
 // Others is how many attempts ended in another way.
 func (c *chart) Others() int64 { return others(c.Sum) }
 
 // idle reports whether nothing was done in an interval.
-func idle(p syncjob.ActivityPoint) bool { return p.Idle() }
+func idle(p states.ActivityPoint) bool { return p.Idle() }
 
 // Line is where the line of what was enqueued goes.
 func (c *chart) Line() string {
@@ -151,7 +151,7 @@ func (c *chart) Line() string {
 }
 
 // Rows are the intervals in which anything was done, the newest first.
-func (c *chart) Rows() []syncjob.ActivityPoint {
+func (c *chart) Rows() []states.ActivityPoint {
 	rows := slices.DeleteFunc(slices.Clone(c.Points), idle)
 	slices.Reverse(rows)
 	return rows

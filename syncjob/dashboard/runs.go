@@ -59,7 +59,7 @@ func (d *source) run(ctx context.Context, q url.Values) (any, error) {
 		return nil, err
 	}
 	b.Done = newChart("Set "+syncjob.Printable(s.Set), spans[0], done,
-		func(a *syncjob.ActivitySeries) bool { return a.Set == s.Set })
+		func(a *states.ActivitySeries) bool { return a.Set == s.Set })
 	why, err := r.Explain(ctx)
 	if err != nil {
 		return nil, err

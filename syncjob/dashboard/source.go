@@ -23,11 +23,11 @@ type source struct {
 	lost    reading[[]states.LostWorker]
 	pauses  reading[pauseList]
 	limits  reading[[]states.LimitUse]
-	hour    reading[states.FailureGroups]     // of the last hour
-	still   reading[[]states.Run]             // that wait for something
-	held    reading[[]states.Run]             // for their failures
-	late    reading[[]states.Job]             // that are not started when they are due
-	done    reading[[]syncjob.ActivitySeries] // within the last hour
+	hour    reading[states.FailureGroups]    // of the last hour
+	still   reading[[]states.Run]            // that wait for something
+	held    reading[[]states.Run]            // for their failures
+	late    reading[[]states.Job]            // that are not started when they are due
+	done    reading[[]states.ActivitySeries] // within the last hour
 	open    openPages
 }
 
@@ -223,7 +223,7 @@ const rows = 50
 const maxGrouped = 2000
 
 // readLastHour reads what was done within the last hour.
-func (d *source) readLastHour(ctx context.Context) ([]syncjob.ActivitySeries, error) {
+func (d *source) readLastHour(ctx context.Context) ([]states.ActivitySeries, error) {
 	return spans[0].read(ctx, d.m, "")
 }
 

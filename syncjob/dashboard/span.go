@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // span is a stretch of time that charts show, in intervals.
@@ -40,7 +41,7 @@ func spanOf(name string) (span, error) {
 
 // read reads what was done, up to now. An interval of several minutes or hours is read while it
 // lasts. An empty queue means all.
-func (s span) read(ctx context.Context, m *syncjob.Manager, queue string) ([]syncjob.ActivitySeries, error) {
+func (s span) read(ctx context.Context, m *syncjob.Manager, queue string) ([]states.ActivitySeries, error) {
 	to := time.Now().Truncate(s.step)
 	if s.step != time.Minute && s.step != time.Hour {
 		to = to.Add(s.step)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
@@ -78,7 +79,7 @@ type Attempt struct {
 	// The other fields are set only for AttemptDone.
 
 	// Verdict is the result of the attempt. It is zero if the lease was lost.
-	Verdict store.Verdict
+	Verdict verdicts.Verdict
 	Took    time.Duration
 	// Error is the text of the error; empty if there was none.
 	Error string

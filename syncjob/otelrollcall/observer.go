@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 	"github.com/rollcall-go/rollcall/syncjob/observe"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
@@ -83,7 +84,7 @@ func (t *Telemetry) of(e observe.Attempt) *routeOptions {
 	return known.(*routeOptions)
 }
 
-func (r *routeOptions) verdict(v store.Verdict) metric.MeasurementOption {
+func (r *routeOptions) verdict(v verdicts.Verdict) metric.MeasurementOption {
 	if o, ok := r.verdicts.Load(v); ok {
 		return o.(metric.MeasurementOption)
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/observe"
 	"github.com/rollcall-go/rollcall/syncjob/otelrollcall"
@@ -389,7 +390,7 @@ func Example() {
 // What a task costs more: two callbacks, and a span.
 func BenchmarkTask(b *testing.B) {
 	k := newKit(b, memstore.New(nil), otelrollcall.Options{})
-	e := observe.Attempt{Queue: "default", Set: "library", Kind: "page", Verdict: store.VerdictSuccess, Took: time.Millisecond}
+	e := observe.Attempt{Queue: "default", Set: "library", Kind: "page", Verdict: verdicts.Success, Took: time.Millisecond}
 	o := k.telemetry.Observer()
 	b.Run("metrics", func(b *testing.B) {
 		b.ReportAllocs()

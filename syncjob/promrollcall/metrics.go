@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 	"github.com/rollcall-go/rollcall/syncjob/observe"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
@@ -55,7 +56,7 @@ type route struct{ queue, set, kind string }
 // taskMetrics are those of one route, so that an attempt looks up nothing else.
 type taskMetrics struct {
 	process, wait prometheus.Observer
-	attempts      func(store.Verdict) prometheus.Counter
+	attempts      func(verdicts.Verdict) prometheus.Counter
 }
 
 const system = "rollcall"
@@ -184,16 +185,16 @@ func (m *Metrics) of(e observe.Attempt) *taskMetrics {
 	if t, ok := m.tasks.Load(r); ok {
 		return t.(*taskMetrics)
 	}
-	var verdicts sync.Map
+	var counters sync.Map
 	t := &taskMetrics{
 		process: m.process.WithLabelValues(r.queue, r.set, r.kind),
 		wait:    m.wait.WithLabelValues(r.queue, r.set, r.kind),
-		attempts: func(v store.Verdict) prometheus.Counter {
-			if c, ok := verdicts.Load(v); ok {
+		attempts: func(v verdicts.Verdict) prometheus.Counter {
+			if c, ok := counters.Load(v); ok {
 				return c.(prometheus.Counter)
 			}
 			c := m.attempts.WithLabelValues(r.queue, r.set, r.kind, v.String())
-			verdicts.Store(v, c)
+			counters.Store(v, c)
 			return c
 		},
 	}

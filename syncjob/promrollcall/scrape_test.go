@@ -29,6 +29,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/observe"
 	"github.com/rollcall-go/rollcall/syncjob/promrollcall"
@@ -359,7 +360,7 @@ func ExampleNew() {
 // What a task costs more: two callbacks.
 func BenchmarkTask(b *testing.B) {
 	o := promrollcall.New(nil).Observer()
-	e := observe.Attempt{Queue: "default", Set: "library", Kind: "page", Verdict: store.VerdictSuccess, Took: time.Millisecond}
+	e := observe.Attempt{Queue: "default", Set: "library", Kind: "page", Verdict: verdicts.Success, Took: time.Millisecond}
 	b.ReportAllocs()
 	for b.Loop() {
 		o.AttemptStarted(b.Context(), e)

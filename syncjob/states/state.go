@@ -7,32 +7,33 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/plain"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/syncjob/schedule"
 )
 
 // Status is the state of a run; see the constants.
-type Status = store.Status
+type Status = statuses.Status
 
 // The states of a run. The last four are final.
 const (
-	Starting  = store.StatusStarting  // the pre-job hook has not completed; no task has started
-	Running   = store.StatusRunning   // tasks run, or the run is open, held or paused
-	Finishing = store.StatusFinishing // all tasks have ended; the post-job hook has not completed
-	Stopping  = store.StatusStopping  // stopped; some handlers still run
-	Succeeded = store.StatusSucceeded // every task succeeded
-	Failed    = store.StatusFailed    // a task, or the pre-job hook, failed
-	Stopped   = store.StatusStopped   // ended by Stop or by a task that cancelled the job
-	Skipped   = store.StatusSkipped   // the pre-job hook skipped the run
+	Starting  = statuses.Starting  // the pre-job hook has not completed; no task has started
+	Running   = statuses.Running   // tasks run, or the run is open, held or paused
+	Finishing = statuses.Finishing // all tasks have ended; the post-job hook has not completed
+	Stopping  = statuses.Stopping  // stopped; some handlers still run
+	Succeeded = statuses.Succeeded // every task succeeded
+	Failed    = statuses.Failed    // a task, or the pre-job hook, failed
+	Stopped   = statuses.Stopped   // ended by Stop or by a task that cancelled the job
+	Skipped   = statuses.Skipped   // the pre-job hook skipped the run
 )
 
 // JobType says what starts the runs of a job.
-type JobType = store.JobType
+type JobType = statuses.JobType
 
 // The types of job.
 const (
-	JobSinglePass = store.JobSinglePass // each run is started by a call of Start
-	JobStanding   = store.JobStanding   // declared by Ensure; one open run that is never sealed
-	JobPeriodic   = store.JobPeriodic   // declared by Ensure; a schedule starts its runs
+	JobSinglePass = statuses.JobSinglePass // each run is started by a call of Start
+	JobStanding   = statuses.JobStanding   // declared by Ensure; one open run that is never sealed
+	JobPeriodic   = statuses.JobPeriodic   // declared by Ensure; a schedule starts its runs
 )
 
 // Counts is the exact state of a run's tasks at one moment: Total = Pending + Delayed +

@@ -9,22 +9,23 @@ import (
 	"github.com/rollcall-go/rollcall/internal/plain"
 	"github.com/rollcall-go/rollcall/internal/printable"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // TaskStatus says where a task is that has not succeeded and was not cancelled; see the constants.
-type TaskStatus = store.TaskStatus
+type TaskStatus = statuses.TaskStatus
 
 // Where tasks are.
 const (
-	TaskWaiting  = store.TaskWaiting  // a worker may fetch it
-	TaskHeld     = store.TaskHeld     // it, or its run, is paused, or the pre-job hook has not passed
-	TaskDelayed  = store.TaskDelayed  // waits for a time: it was enqueued so, or snoozed
-	TaskRetrying = store.TaskRetrying // waits for a time, after an attempt that failed
-	TaskRunning  = store.TaskRunning  // a worker has it, and runs it or is about to
+	TaskWaiting  = statuses.TaskWaiting  // a worker may fetch it
+	TaskHeld     = statuses.TaskHeld     // it, or its run, is paused, or the pre-job hook has not passed
+	TaskDelayed  = statuses.TaskDelayed  // waits for a time: it was enqueued so, or snoozed
+	TaskRetrying = statuses.TaskRetrying // waits for a time, after an attempt that failed
+	TaskRunning  = statuses.TaskRunning  // a worker has it, and runs it or is about to
 	// TaskExpired: it waits, but its enqueue.Options.Expires has passed. The worker that fetches it
 	// next cancels it.
-	TaskExpired = store.TaskExpired
-	TaskFailed  = store.TaskFailed // for good
+	TaskExpired = statuses.TaskExpired
+	TaskFailed  = statuses.TaskFailed // for good
 )
 
 // Task is one task of a run, as it was when it was read.

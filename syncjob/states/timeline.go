@@ -5,7 +5,7 @@ import (
 )
 
 // Moment is what happened to a run: one of the constants, which its record tells, or the
-// [store.Action] of somebody.
+// [actions.Action] of somebody.
 type Moment string
 
 // The moments that the record of a run tells.
@@ -27,7 +27,7 @@ type TimelineEntry struct {
 	Run int64 `json:"run,omitempty"`
 	// Status is the final status, with MomentEnded.
 	Status Status `json:"status,omitempty"`
-	// Subject is what else it is about; see [store.Action].
+	// Subject is what else it is about; see [actions.Action].
 	Subject string `json:"subject,omitempty"`
 	// By is who did it; empty if nobody did, or if the audit does not tell.
 	By     string `json:"by,omitempty"`

@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/handlers/handlerstest"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
@@ -57,7 +58,7 @@ func TestAFileThatVanishedOrWasReplacedDoesNotFailItsTask(t *testing.T) {
 	tr.Write("stays", "x", 0o644)
 	tr.Write("replaced/by a directory", "x", 0o644)
 	result, f := tr.attempt(tr.args(nil), filesArgs{Copy: names("vanished", "replaced", "stays"), Mode: names("vanished too")})
-	require.Equal(t, store.VerdictSuccess, result.Outcome.Verdict)
+	require.Equal(t, verdicts.Success, result.Outcome.Verdict)
 	require.EqualValues(t, 1, f.Copied)
 	require.EqualValues(t, 3, f.Failed)
 	require.Equal(t, tr.Src+"/vanished", string(f.List[0].Path))
@@ -68,7 +69,7 @@ func TestAFileThatVanishedOrWasReplacedDoesNotFailItsTask(t *testing.T) {
 func TestADirectoryThatVanishedIsCounted(t *testing.T) {
 	tr := newTrees(t)
 	result, f := tr.attempt(tr.args(nil), scanArgs{Dir: []byte("vanished")})
-	require.Equal(t, store.VerdictSuccess, result.Outcome.Verdict)
+	require.Equal(t, verdicts.Success, result.Outcome.Verdict)
 	require.EqualValues(t, 1, f.Failed)
 }
 
@@ -77,7 +78,7 @@ func TestAnErrorOfTheDestinationFailsTheAttempt(t *testing.T) {
 	tr.Write("dir/file", "x", 0o644)
 	// The directory of the copy is missing, though its scan made it.
 	result, f := tr.attempt(tr.args(nil), filesArgs{scanArgs: scanArgs{Dir: []byte("dir")}, Copy: names("file")})
-	require.Equal(t, store.VerdictRetry, result.Outcome.Verdict)
+	require.Equal(t, verdicts.Retry, result.Outcome.Verdict)
 	require.ErrorIs(t, result.Err, os.ErrNotExist)
 	require.Zero(t, f)
 }
@@ -111,7 +112,7 @@ func TestAnAttemptCountsWhatAnotherDidBeforeItDied(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(tr.Dst, "2"))
 
 	result, f := tr.attempt(args, task)
-	require.Equal(t, store.VerdictSuccess, result.Outcome.Verdict)
+	require.Equal(t, verdicts.Success, result.Outcome.Verdict)
 	require.Equal(t, Figures{Copied: 4, Unchanged: 1, Updated: 1, Bytes: 28}, f)
 	tr.RequireEqual() // nothing is left of the first attempt
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/handlers/handlerstest"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 func operation(o Operation) func(*Args) { return func(a *Args) { a.Operation = o } }
@@ -120,7 +121,7 @@ func TestAPutThatIsTriedAgainCountsWhatItPutBefore(t *testing.T) {
 	}
 	for range 2 {
 		result, f := tr.attempt(tr.args(operation(OperationPut)), filesArgs{Copy: names("file")})
-		if result.Outcome.Verdict == store.VerdictSuccess {
+		if result.Outcome.Verdict == verdicts.Success {
 			require.Equal(t, Figures{Copied: 1, Bytes: 6}, f)
 		}
 	}
@@ -205,7 +206,7 @@ func TestAnAppendGoesOnWhereAnotherDied(t *testing.T) {
 		task := filesArgs{Grow: []growth{{Name: []byte("log"), From: 5}}}
 		for range 2 { // the second attempt finds that all is done
 			result, figures := tr.attempt(tr.args(operation(OperationAppend)), task)
-			require.Equal(t, store.VerdictSuccess, result.Outcome.Verdict, result.Err)
+			require.Equal(t, verdicts.Success, result.Outcome.Verdict, result.Err)
 			require.Equal(t, Figures{Copied: 1, Bytes: 2*bufferSize + 5}, figures)
 			tr.RequireEqual()
 		}

@@ -65,7 +65,7 @@ func (a *app) stop() *cobra.Command {
 		},
 	)
 	c.Flags().BoolVar(&o.Graceful, "graceful", false, "let running handlers finish")
-	return a.alsoMany(c, words{"stop", "stopped"}, func(ctx context.Context, o *syncjob.BulkOptions) (syncjob.BulkResult, error) {
+	return a.alsoMany(c, words{"stop", "stopped"}, func(ctx context.Context, o *syncjob.BulkOptions) (states.BulkResult, error) {
 		return a.m.StopAll(ctx, o)
 	}, func(many *syncjob.BulkOptions) { many.Graceful = o.Graceful })
 }
@@ -115,7 +115,7 @@ func (a *app) pause() *cobra.Command {
 	c := a.ofJobOrScope("pause", "Hold back the tasks of a run, or of a queue, set or kind",
 		func(ctx context.Context, job string) error { return a.m.PauseJob(ctx, job) },
 		func(ctx context.Context, s syncjob.Scope) error { return a.m.Pause(ctx, s, a.reason) })
-	return a.alsoMany(c, words{"pause", "paused"}, func(ctx context.Context, o *syncjob.BulkOptions) (syncjob.BulkResult, error) {
+	return a.alsoMany(c, words{"pause", "paused"}, func(ctx context.Context, o *syncjob.BulkOptions) (states.BulkResult, error) {
 		return a.m.PauseAll(ctx, o)
 	}, nil)
 }
@@ -142,7 +142,7 @@ func (a *app) resume() *cobra.Command {
 		a.say("resumed worker %s", worker)
 		return nil
 	}
-	return a.alsoMany(c, words{"resume", "resumed"}, func(ctx context.Context, o *syncjob.BulkOptions) (syncjob.BulkResult, error) {
+	return a.alsoMany(c, words{"resume", "resumed"}, func(ctx context.Context, o *syncjob.BulkOptions) (states.BulkResult, error) {
 		return a.m.ResumeAll(ctx, o)
 	}, nil)
 }
@@ -215,7 +215,7 @@ func (a *app) enable() *cobra.Command {
 			a.did(answer{Job: args[0]}, "enabled %s", args[0])
 			return nil
 		})
-	return a.alsoMany(c, words{"enable", "enabled"}, func(ctx context.Context, o *syncjob.BulkOptions) (syncjob.BulkResult, error) {
+	return a.alsoMany(c, words{"enable", "enabled"}, func(ctx context.Context, o *syncjob.BulkOptions) (states.BulkResult, error) {
 		return a.m.EnableAll(ctx, o)
 	}, nil)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store/histogram"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func (a *app) activity() *cobra.Command {
@@ -23,15 +24,15 @@ func (a *app) activity() *cobra.Command {
 			if times {
 				return list(a, slice(series, err), timesOfActivity)
 			}
-			return list(a, slice(series, err), []column[syncjob.ActivitySeries]{
-				{"queue", func(s syncjob.ActivitySeries) any { return s.Queue }},
-				{"set", func(s syncjob.ActivitySeries) any { return s.Set }},
-				{"kind", func(s syncjob.ActivitySeries) any { return s.Kind }},
-				{"enqueued", summed(func(p *syncjob.ActivityPoint) int64 { return p.Enqueued })},
-				{"succeeded", summed(func(p *syncjob.ActivityPoint) int64 { return p.Succeeded })},
-				{"retried", summed(func(p *syncjob.ActivityPoint) int64 { return p.Retried })},
-				{"failed", summed(func(p *syncjob.ActivityPoint) int64 { return p.Failed })},
-				{"attempts that ended", func(s syncjob.ActivitySeries) any { return drawn(s.Points) }},
+			return list(a, slice(series, err), []column[states.ActivitySeries]{
+				{"queue", func(s states.ActivitySeries) any { return s.Queue }},
+				{"set", func(s states.ActivitySeries) any { return s.Set }},
+				{"kind", func(s states.ActivitySeries) any { return s.Kind }},
+				{"enqueued", summed(func(p *states.ActivityPoint) int64 { return p.Enqueued })},
+				{"succeeded", summed(func(p *states.ActivityPoint) int64 { return p.Succeeded })},
+				{"retried", summed(func(p *states.ActivityPoint) int64 { return p.Retried })},
+				{"failed", summed(func(p *states.ActivityPoint) int64 { return p.Failed })},
+				{"attempts that ended", func(s states.ActivitySeries) any { return drawn(s.Points) }},
 			})
 		},
 	)
@@ -46,20 +47,20 @@ func (a *app) activity() *cobra.Command {
 }
 
 // timesOfActivity are the columns of --times.
-var timesOfActivity = []column[syncjob.ActivitySeries]{
-	{"queue", func(s syncjob.ActivitySeries) any { return s.Queue }},
-	{"set", func(s syncjob.ActivitySeries) any { return s.Set }},
-	{"kind", func(s syncjob.ActivitySeries) any { return s.Kind }},
-	{"ended", summed(func(p *syncjob.ActivityPoint) int64 { return p.Ended })},
-	{"wait p50", quantile(.5, func(p *syncjob.ActivityPoint) histogram.Histogram { return p.Wait })},
-	{"wait p99", quantile(.99, func(p *syncjob.ActivityPoint) histogram.Histogram { return p.Wait })},
-	{"run p50", quantile(.5, func(p *syncjob.ActivityPoint) histogram.Histogram { return p.Run })},
-	{"run p99", quantile(.99, func(p *syncjob.ActivityPoint) histogram.Histogram { return p.Run })},
+var timesOfActivity = []column[states.ActivitySeries]{
+	{"queue", func(s states.ActivitySeries) any { return s.Queue }},
+	{"set", func(s states.ActivitySeries) any { return s.Set }},
+	{"kind", func(s states.ActivitySeries) any { return s.Kind }},
+	{"ended", summed(func(p *states.ActivityPoint) int64 { return p.Ended })},
+	{"wait p50", quantile(.5, func(p *states.ActivityPoint) histogram.Histogram { return p.Wait })},
+	{"wait p99", quantile(.99, func(p *states.ActivityPoint) histogram.Histogram { return p.Wait })},
+	{"run p50", quantile(.5, func(p *states.ActivityPoint) histogram.Histogram { return p.Run })},
+	{"run p99", quantile(.99, func(p *states.ActivityPoint) histogram.Histogram { return p.Run })},
 }
 
 // quantile is what a share of the durations of all intervals did not exceed; "" if there were none.
-func quantile(share float64, of func(*syncjob.ActivityPoint) histogram.Histogram) func(syncjob.ActivitySeries) any {
-	return func(s syncjob.ActivitySeries) any {
+func quantile(share float64, of func(*states.ActivityPoint) histogram.Histogram) func(states.ActivitySeries) any {
+	return func(s states.ActivitySeries) any {
 		var sum histogram.Histogram
 		for i := range s.Points {
 			sum = sum.Plus(of(&s.Points[i]))
@@ -72,8 +73,8 @@ func quantile(share float64, of func(*syncjob.ActivityPoint) histogram.Histogram
 }
 
 // summed is the sum of a figure over all intervals.
-func summed(figure func(*syncjob.ActivityPoint) int64) func(syncjob.ActivitySeries) any {
-	return func(s syncjob.ActivitySeries) any {
+func summed(figure func(*states.ActivityPoint) int64) func(states.ActivitySeries) any {
+	return func(s states.ActivitySeries) any {
 		var sum int64
 		for i := range s.Points {
 			sum += figure(&s.Points[i])
@@ -87,7 +88,7 @@ const bars = 20
 
 // drawn is a picture of how many attempts ended, from the first interval to the last: a full block is
 // the most, and a space is none.
-func drawn(points []syncjob.ActivityPoint) string {
+func drawn(points []states.ActivityPoint) string {
 	var sums [bars]int64
 	var most int64
 	for i, p := range points {

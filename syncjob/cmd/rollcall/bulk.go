@@ -13,12 +13,12 @@ import (
 )
 
 // bulkColumns describe a job that is, or would be, changed.
-var bulkColumns = []column[syncjob.BulkJob]{
-	{"job", func(j syncjob.BulkJob) any { return j.Job }},
-	{"run", func(j syncjob.BulkJob) any { return j.Run }},
-	{"tasks", func(j syncjob.BulkJob) any { return j.Tasks }},
-	{"left", func(j syncjob.BulkJob) any { return j.Left }},
-	{"error", func(j syncjob.BulkJob) any { return j.Error }},
+var bulkColumns = []column[states.BulkJob]{
+	{"job", func(j states.BulkJob) any { return j.Job }},
+	{"run", func(j states.BulkJob) any { return j.Run }},
+	{"tasks", func(j states.BulkJob) any { return j.Tasks }},
+	{"left", func(j states.BulkJob) any { return j.Left }},
+	{"error", func(j states.BulkJob) any { return j.Error }},
 }
 
 // bulkFlags are those that select many jobs.
@@ -31,7 +31,7 @@ type words struct{ does, did string }
 // flags of the command itself.
 func (a *app) alsoMany(
 	c *cobra.Command, w words,
-	call func(context.Context, *syncjob.BulkOptions) (syncjob.BulkResult, error), more func(*syncjob.BulkOptions),
+	call func(context.Context, *syncjob.BulkOptions) (states.BulkResult, error), more func(*syncjob.BulkOptions),
 ) *cobra.Command {
 	var o syncjob.BulkOptions
 	var group string
@@ -82,7 +82,7 @@ func (a *app) alsoMany(
 // doMany shows what a call would do, asks, and does it.
 func (a *app) doMany(
 	ctx context.Context, w words, o syncjob.BulkOptions,
-	call func(context.Context, *syncjob.BulkOptions) (syncjob.BulkResult, error),
+	call func(context.Context, *syncjob.BulkOptions) (states.BulkResult, error),
 ) error {
 	if !o.DryRun && !a.yes {
 		dry := o
@@ -102,9 +102,9 @@ func (a *app) doMany(
 			return err
 		}
 	}
-	var jobs []syncjob.BulkJob
-	o.Progress = func(j syncjob.BulkJob, _ syncjob.BulkResult) {
-		if (j.Did == syncjob.BulkChanged || j.Did == syncjob.BulkFailed) && (a.limit == 0 || len(jobs) < a.limit) {
+	var jobs []states.BulkJob
+	o.Progress = func(j states.BulkJob, _ states.BulkResult) {
+		if (j.Did == states.BulkChanged || j.Did == states.BulkFailed) && (a.limit == 0 || len(jobs) < a.limit) {
 			jobs = append(jobs, j)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func TestOneCommandActsOnManyJobs(t *testing.T) {
@@ -51,7 +51,7 @@ func TestOneCommandActsOnManyJobs(t *testing.T) {
 		p.rollcall(0, "pause", "--all", "--yes"),
 		"paused 0 of 4 jobs, with 0 tasks; 3 were so already, of 1 there is",
 	)
-	var resumed syncjob.BulkResult
+	var resumed states.BulkResult
 	require.NoError(t, json.Unmarshal([]byte(p.rollcall(0, "resume", "--group", "active", "--yes", "-o", "json")), &resumed))
 	require.Equal(t, 3, resumed.Changed)
 	require.Contains(t, p.rollcall(0, "stop", "--all", "--graceful", "--yes"), "stopped 4 of 4 jobs")

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rollcall-go/rollcall/handlers"
-	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
@@ -294,7 +294,7 @@ func (a *app) audit() *cobra.Command {
 			if len(args) == 1 {
 				o.Job = args[0]
 			}
-			o.Action = store.Action(action)
+			o.Action = actions.Action(action)
 			return list(a, a.m.Audit(ctx, &o), []column[states.AuditEntry]{
 				{"when", func(e states.AuditEntry) any { return e.At }},
 				{"by", func(e states.AuditEntry) any { return e.By }},

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func ofTask(r *syncjob.Run, id string) answer { return answer{Job: r.Job(), Run: r.Number(), Task: id} }
@@ -69,7 +70,7 @@ func (a *app) reschedule() *cobra.Command {
 func (a *app) redo(
 	verb, short string, danger bool,
 	move func(*syncjob.Run, context.Context, *syncjob.RetryOptions) (syncjob.RetryResult, error),
-	moveAll func(*syncjob.Manager, context.Context, *syncjob.BulkOptions) (syncjob.BulkResult, error),
+	moveAll func(*syncjob.Manager, context.Context, *syncjob.BulkOptions) (states.BulkResult, error),
 ) *cobra.Command {
 	var o syncjob.RetryOptions
 	do := func(ctx context.Context, r *syncjob.Run, _ []string) error {
@@ -96,7 +97,7 @@ func (a *app) redo(
 	f.StringSliceVar(&o.IDs, "id", nil, "only tasks with these IDs")
 	f.IntVar(&o.Rate, "rate", 0, "at most so many in a second (default no limit)")
 	all := words{verb + " the failed tasks of", strings.Replace(verb+"ed", "yed", "ied", 1) + " the failed tasks of"}
-	return a.alsoMany(c, all, func(ctx context.Context, many *syncjob.BulkOptions) (syncjob.BulkResult, error) {
+	return a.alsoMany(c, all, func(ctx context.Context, many *syncjob.BulkOptions) (states.BulkResult, error) {
 		return moveAll(a.m, ctx, many)
 	}, func(many *syncjob.BulkOptions) { many.Kinds, many.Rate = o.Kinds, o.Rate })
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/rules"
 )
 
 // This file knows the form of the history. The hash series has what is noted: under the empty field
@@ -43,7 +44,7 @@ func figures(f *store.Figures) []*int64 {
 
 // Series is the hash series.
 type Series struct {
-	store.Noted
+	rules.Noted
 	Head   string // the empty field, as it was read
 	number int64
 	fields map[string]string
@@ -54,7 +55,7 @@ func ParseSeries(h map[string]string) *Series {
 	s := &Series{Head: h[""], fields: h}
 	_, _ = numbers(s.Head, &s.number, &s.Minute, &s.Hour)
 	for name, v := range h {
-		r := store.NotedRoute{}
+		r := rules.NotedRoute{}
 		route, ok := ParseRoute(name)
 		rest, read := numbers(v, slices.Concat([]*int64{&r.Changed}, figures(&r.Last), figures(&r.Hour))...)
 		if ok && read {
@@ -62,7 +63,7 @@ func ParseSeries(h map[string]string) *Series {
 			s.Routes = append(s.Routes, r)
 		}
 	}
-	slices.SortFunc(s.Routes, func(a, b store.NotedRoute) int { return store.CompareRoutes(a.Route, b.Route) })
+	slices.SortFunc(s.Routes, func(a, b rules.NotedRoute) int { return rules.CompareRoutes(a.Route, b.Route) })
 	return s
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // This file knows the scores of the index, as does index.lua.
@@ -18,14 +19,14 @@ const indexStep = 1e13
 
 // indexStates are the states in the order of their numbers. A run moves to a higher one, but for a
 // start: so a reader that goes up misses none that moves meanwhile.
-var indexStates = slices.Concat(store.ActiveStatuses, store.FinalStatuses)
+var indexStates = slices.Concat(statuses.Active, statuses.Final)
 
 // IndexJobs is the number of the first state of jobs; without a run they have the one after the
 // last.
 const IndexJobs = 8
 
 // IndexState returns the number of a state of runs.
-func IndexState(s store.Status) int { return slices.Index(indexStates, s) }
+func IndexState(s statuses.Status) int { return slices.Index(indexStates, s) }
 
 // IndexScore is a bound of a range in a state.
 func IndexScore(state int, ms int64) string {

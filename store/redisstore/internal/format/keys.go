@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // Keyspace makes the names of all keys of one partition. They begin with the hash tag
@@ -281,14 +282,14 @@ func DeliveryName(l store.Lease) string {
 }
 
 // NeededState returns the state in which tasks of the route may run.
-func NeededState(r store.Route) store.Status {
+func NeededState(r store.Route) statuses.Status {
 	switch r.Kind {
 	case store.KindPreJob:
-		return store.StatusStarting
+		return statuses.Starting
 	case store.KindPostJob:
-		return store.StatusFinishing
+		return statuses.Finishing
 	}
-	return store.StatusRunning
+	return statuses.Running
 }
 
 // StagedName returns the name of a marker's staged list.

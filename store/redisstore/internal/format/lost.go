@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // Worker encodes what a worker says of itself as two lines: its routes are the second one.
@@ -17,7 +18,7 @@ func Worker(w store.WorkerInfo) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	w.Routes, w.Status = nil, store.WorkerActive // which is a field of its own
+	w.Routes, w.Status = nil, statuses.WorkerActive // which is a field of its own
 	facts, err := json.Marshal(w)
 	return string(facts) + "\n" + string(routes), err
 }
@@ -35,20 +36,20 @@ func ParseWorker(s string) (w store.WorkerInfo, err error) {
 	return w, nil
 }
 
-// active is the stored form of [store.WorkerActive].
+// active is the stored form of [statuses.WorkerActive].
 const active = "active"
 
 // WorkerStatus encodes the status of a worker.
-func WorkerStatus(s store.WorkerStatus) string { return cmp.Or(string(s), active) }
+func WorkerStatus(s statuses.WorkerStatus) string { return cmp.Or(string(s), active) }
 
 // ParseWorkerStatus reads what [WorkerStatus] wrote. Anything else is the status of a worker that
 // fetches.
-func ParseWorkerStatus(s string) store.WorkerStatus {
-	switch status := store.WorkerStatus(s); status {
-	case store.WorkerQuiet, store.WorkerDraining:
+func ParseWorkerStatus(s string) statuses.WorkerStatus {
+	switch status := statuses.WorkerStatus(s); status {
+	case statuses.WorkerQuiet, statuses.WorkerDraining:
 		return status
 	}
-	return store.WorkerActive
+	return statuses.WorkerActive
 }
 
 // ParseLost reads what close_session.lua keeps of a session: "SESSION HEARD HELD WORKER", and when

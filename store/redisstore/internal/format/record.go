@@ -12,6 +12,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/rules"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // This file converts between stored hashes and records. No other Go file knows a field of run:R or
@@ -109,8 +111,8 @@ func DecodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRec
 		ID:          id,
 		Set:         h["set"],
 		Args:        []byte(h["args"]),
-		Status:      store.Status(h["state"]),
-		FinalStatus: store.Status(h["finalstatus"]),
+		Status:      statuses.Status(h["state"]),
+		FinalStatus: statuses.Status(h["finalstatus"]),
 		Counts: store.Counts{
 			Total: d.int("total"), Pending: d.int("pending"), Delayed: d.int("delayed"), Running: d.int("running"),
 			Succeeded: d.int("succeeded"), Failed: d.int("failed"), Cancelled: d.int("cancelled"),
@@ -170,9 +172,9 @@ func DecodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRec
 }
 
 // known reports whether a run can have this state.
-func known(s store.Status) bool {
+func known(s statuses.Status) bool {
 	switch s {
-	case store.StatusStarting, store.StatusRunning, store.StatusFinishing, store.StatusStopping:
+	case statuses.Starting, statuses.Running, statuses.Finishing, statuses.Stopping:
 		return true
 	}
 	return s.Final()
@@ -186,7 +188,7 @@ func DecodeJob(name string, h map[string]string) (store.JobRecord, error) {
 	d := hashDecoder{h: h}
 	j := store.JobRecord{
 		Name:     name,
-		Type:     store.JobType(h["type"]),
+		Type:     statuses.JobType(h["type"]),
 		Revision: d.int("revision"),
 		Disabled: h["disabled"] != "",
 		LastRun:  d.int("run"),
@@ -384,6 +386,6 @@ func DecodeReporting(run store.RunID, field string, now time.Time) (all []store.
 		t.Run = run
 		all = append(all, t)
 	}
-	store.SortRunning(all)
+	rules.SortRunning(all)
 	return all
 }

@@ -4,9 +4,10 @@ import (
 	"context"
 	"strings"
 
-	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/damage"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // apply passes the data that was read to the script. The script checks that it has not changed.
@@ -58,7 +59,7 @@ func (x *examination) apply(ctx context.Context, fixes []fix) (string, error) {
 		return "", script.Unexpected(script.RepairRun, "")
 	}
 	for _, at := range wrong {
-		x.add(store.DamageRecord, id, "record", fixes[script.Number(at)-1].detail)
+		x.add(damage.Record, id, "record", fixes[script.Number(at)-1].detail)
 	}
 	found, err := reply[2].ToArray()
 	if err != nil {
@@ -115,7 +116,7 @@ func (x *examination) buckets(ctx context.Context, c *script.Call) error {
 			return x.server.Translate(ctx, "list claimed IDs", err)
 		}
 		for _, d := range claimed {
-			if !x.claims[d] && x.status == store.StatusRunning {
+			if !x.claims[d] && x.status == statuses.Running {
 				c.Int(index[bucket]).Add(d)
 				gone = append(gone, d)
 			}

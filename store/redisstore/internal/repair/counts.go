@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // counted is the number of a run's tasks in each place.
@@ -15,7 +15,7 @@ type counted struct{ pending, delayed, running, letters int64 }
 // and why. tallies are the counts of leased tasks by
 // kind, and of those that wait for another attempt by route.
 func countFixes(
-	h map[string]string, status store.Status, is counted, tallies map[string]int64,
+	h map[string]string, status statuses.Status, is counted, tallies map[string]int64,
 ) (set []string, why string) {
 	f := counterFixes{h: h}
 	t, lost := truth(h, status, is)
@@ -31,7 +31,7 @@ func countFixes(
 			f.note(name, 0)
 		}
 	}
-	if status != store.StatusStarting && status != store.StatusRunning {
+	if status != statuses.Starting && status != statuses.Running {
 		f.note("holds", 0)
 	}
 	if !status.Final() {
@@ -41,8 +41,8 @@ func countFixes(
 	if lost > 0 {
 		why += fmt.Sprintf("; %d are nowhere: they failed", lost)
 		f.set = append(f.set, "error", fmt.Sprintf("%d tasks were lost by the store", lost))
-		if status == store.StatusFinishing {
-			f.set = append(f.set, "finalstatus", string(store.StatusFailed))
+		if status == statuses.Finishing {
+			f.set = append(f.set, "finalstatus", string(statuses.Failed))
 		}
 	}
 	return f.set, why
@@ -64,7 +64,7 @@ type totals struct{ total, succeeded, failed, cancelled int64 }
 // truth computes the totals of a run. Ended tasks are not stored, so their counters are trusted if
 // they can be read. A task that is not found counts as failed; otherwise the run would never end.
 // lost is the number of such tasks.
-func truth(h map[string]string, status store.Status, is counted) (t totals, lost int64) {
+func truth(h map[string]string, status statuses.Status, is counted) (t totals, lost int64) {
 	var okTotal, okSucceeded, okFailed, okCancelled bool
 	t.total, okTotal = readCount(h, "total")
 	t.succeeded, okSucceeded = readCount(h, "succeeded")
@@ -87,7 +87,7 @@ func truth(h map[string]string, status store.Status, is counted) (t totals, lost
 	switch have := left + t.succeeded + t.failed + t.cancelled; {
 	case !okTotal || have > t.total || status.Final():
 		t.total = have
-	case have < t.total && status == store.StatusStopping:
+	case have < t.total && status == statuses.Stopping:
 		t.cancelled += t.total - have
 	case have < t.total:
 		lost = t.total - have

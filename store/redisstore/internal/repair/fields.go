@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // This file knows, as does record.go, which fields a stored hash must have. It also knows what
@@ -85,19 +86,19 @@ func runFixes(id string, h map[string]string) []fix {
 			fixes = append(fixes, fix{name, v, "", "its headers cannot be read: they are removed"})
 		}
 	}
-	switch state := store.Status(h["state"]); state {
-	case store.StatusStarting,
-		store.StatusRunning,
-		store.StatusStopping,
-		store.StatusSucceeded,
-		store.StatusFailed,
-		store.StatusStopped,
-		store.StatusSkipped:
-	case store.StatusFinishing:
-		if final := store.Status(h["finalstatus"]); final != store.StatusSucceeded && final != store.StatusFailed {
-			set := string(store.StatusFailed)
+	switch state := statuses.Status(h["state"]); state {
+	case statuses.Starting,
+		statuses.Running,
+		statuses.Stopping,
+		statuses.Succeeded,
+		statuses.Failed,
+		statuses.Stopped,
+		statuses.Skipped:
+	case statuses.Finishing:
+		if final := statuses.Status(h["finalstatus"]); final != statuses.Succeeded && final != statuses.Failed {
+			set := string(statuses.Failed)
 			if h["failed"] == "" || h["failed"] == "0" {
-				set = string(store.StatusSucceeded)
+				set = string(statuses.Succeeded)
 			}
 			fixes = append(
 				fixes,
@@ -112,7 +113,7 @@ func runFixes(id string, h map[string]string) []fix {
 	default:
 		// It is not known which tasks may run, so none do. But the run is not done either.
 		fixes = append(
-			fixes, fix{"state", h["state"], string(store.StatusStopping), "its state cannot be read: it is stopped"},
+			fixes, fix{"state", h["state"], string(statuses.Stopping), "its state cannot be read: it is stopped"},
 			fix{"reason", h["reason"], "its state was lost", "it is stopped since its state was lost"},
 		)
 	}

@@ -10,8 +10,10 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/damage"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // stagedLists fixes staged lists that have no marker.
@@ -42,10 +44,10 @@ func (x *examination) stagedLists(ctx context.Context) error {
 		}
 		switch word := script.Text(reply[0]); {
 		case word == "dropped":
-			x.add(store.DamageOrphan, x.id, "staged children of lane "+lane, "their parent is gone: they are removed")
+			x.add(damage.Orphan, x.id, "staged children of lane "+lane, "their parent is gone: they are removed")
 		case word == "marked" && len(reply) == 2:
 			x.add(
-				store.DamageIndex, x.id, "staged children of lane "+lane,
+				damage.Index, x.id, "staged children of lane "+lane,
 				"their parent succeeded and nothing leads to them: they wait again",
 			)
 			if x.p.DryRun {
@@ -157,7 +159,7 @@ func (x *examination) readLane(ctx context.Context, name string, route store.Rou
 		x.hooks[route.Kind] = true
 	}
 	x.lanes = append(x.lanes, l)
-	if x.p.Quick || x.status.Final() || x.status == store.StatusStopping {
+	if x.p.Quick || x.status.Final() || x.status == statuses.Stopping {
 		if retrying := "y:" + name; x.h[retrying] != "" { // nobody counts it again
 			x.tallies[retrying], _ = format.ParseInt(x.h[retrying])
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/damage"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
@@ -83,7 +84,7 @@ func (r *repair) all(ctx context.Context) error {
 	return r.orphans(ctx)
 }
 
-func (r *repair) add(typ store.DamageType, run, what, detail string) {
+func (r *repair) add(typ damage.Type, run, what, detail string) {
 	n, _ := strconv.ParseInt(run, 10, 64)
 	r.report.Damage = append(
 		r.report.Damage, store.Damage{Type: typ, Run: n, What: what, Detail: detail, Mended: !r.p.DryRun},
@@ -104,7 +105,7 @@ func (r *repair) exec(ctx context.Context, sc *script.Script, c *script.Call) ([
 // addFound adds triples from the reply of a script.
 func (r *repair) addFound(run string, triples []rueidis.RedisMessage) {
 	for i := 0; i+2 < len(triples); i += 3 {
-		r.add(store.DamageType(script.Text(triples[i])), run, script.Text(triples[i+1]), script.Text(triples[i+2]))
+		r.add(damage.Type(script.Text(triples[i])), run, script.Text(triples[i+1]), script.Text(triples[i+2]))
 	}
 }
 
@@ -124,7 +125,7 @@ func (r *repair) wrongTypes(ctx context.Context) error {
 		for _, at := range hit {
 			name := keys[script.Number(at)-1]
 			r.add(
-				store.DamageRecord, runOf(name), "key "+name,
+				damage.Record, runOf(name), "key "+name,
 				"it is no "+strings.ReplaceAll(keyType(name), " ", " or ")+": it is removed, what it held is lost",
 			)
 		}
@@ -150,7 +151,7 @@ func (r *repair) listedNames(ctx context.Context) error {
 			if !ok {
 				what, name = "value ", strings.TrimPrefix(name, format.ListedValue)
 			}
-			r.add(store.DamageIndex, "", what+name, "it is not in the list of the partition: it is listed again")
+			r.add(damage.Index, "", what+name, "it is not in the list of the partition: it is listed again")
 		}
 	}
 	return nil
@@ -173,7 +174,7 @@ func (r *repair) orphans(ctx context.Context) error {
 				return err
 			}
 			for _, at := range hit {
-				r.add(store.DamageOrphan, id, "key "+keys[script.Number(at)-1], "its run is gone: it is removed")
+				r.add(damage.Orphan, id, "key "+keys[script.Number(at)-1], "its run is gone: it is removed")
 			}
 		}
 	}
@@ -209,13 +210,13 @@ func (r *repair) session(ctx context.Context, id string) error {
 	}
 	what := "session " + id
 	if script.Number(reply[0]) == 1 {
-		r.add(store.DamageSession, "", what, "it has no lease that could end: it gets one")
+		r.add(damage.Session, "", what, "it has no lease that could end: it gets one")
 	}
 	if script.Number(reply[1]) == 1 {
-		r.add(store.DamageRecord, "", what, "its streams cannot be read: it is closed, what it holds goes back")
+		r.add(damage.Record, "", what, "its streams cannot be read: it is closed, what it holds goes back")
 	}
 	for _, at := range reply[2:] {
-		r.add(store.DamageRecord, "", what, fixes[script.Number(at)-1].detail)
+		r.add(damage.Record, "", what, fixes[script.Number(at)-1].detail)
 	}
 	return nil
 }

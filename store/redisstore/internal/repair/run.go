@@ -6,8 +6,10 @@ import (
 	"fmt"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/damage"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // repairTries is how often a run is counted if it changes meanwhile.
@@ -54,7 +56,7 @@ type examination struct {
 	*repair
 	id      string
 	h       map[string]string
-	status  store.Status
+	status  statuses.Status
 	lanes   []examinedLane
 	is      counted
 	hooks   map[string]bool       // kinds of hooks that were found
@@ -89,10 +91,10 @@ func (x *examination) examine(ctx context.Context) (string, error) {
 		return "missing", nil
 	}
 	fixes := runFixes(x.id, x.h)
-	x.status = store.Status(x.h["state"])
+	x.status = statuses.Status(x.h["state"])
 	for _, f := range fixes {
 		if f.name == "state" {
-			x.status = store.Status(f.set)
+			x.status = statuses.Status(f.set)
 		}
 	}
 	if !x.status.Final() {
@@ -118,7 +120,7 @@ func (x *examination) examine(ctx context.Context) (string, error) {
 // count adds up the tasks that were found. Before the pre-job hook has passed, the root task waits
 // in the record.
 func (x *examination) count() {
-	if x.status != store.StatusStarting && x.status != store.StatusRunning {
+	if x.status != statuses.Starting && x.status != statuses.Running {
 		return // tasks left in its lanes are no longer part of it
 	}
 	for _, l := range x.lanes {
@@ -138,11 +140,11 @@ func (x *examination) count() {
 // missingHook returns the kind of the hook that is due but was not found.
 func (x *examination) missingHook() string {
 	switch {
-	case x.status == store.StatusFinishing && x.h["onfailure"] != "" && x.h["hookerror"] != "":
+	case x.status == statuses.Finishing && x.h["onfailure"] != "" && x.h["hookerror"] != "":
 		return "" // it gave up, and holds the run
-	case x.status == store.StatusFinishing && !x.hooks[store.KindPostJob]:
+	case x.status == statuses.Finishing && !x.hooks[store.KindPostJob]:
 		return "post"
-	case x.status == store.StatusStarting && !x.hooks[store.KindPreJob]:
+	case x.status == statuses.Starting && !x.hooks[store.KindPreJob]:
 		return "pre"
 	}
 	return ""
@@ -174,7 +176,7 @@ func (x *examination) quarantine(ctx context.Context) error {
 		if t.where == "" {
 			becomes = "it is removed, and the hook is due again"
 		}
-		x.add(store.DamageTask, id, "a task of lane "+format.RouteName(t.route), fmt.Sprintf("%v: %s", t.err, becomes))
+		x.add(damage.Task, id, "a task of lane "+format.RouteName(t.route), fmt.Sprintf("%v: %s", t.err, becomes))
 	}
 	if !hooks {
 		return nil

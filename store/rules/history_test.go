@@ -1,4 +1,4 @@
-package store_test
+package rules_test
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/histogram"
+	"github.com/rollcall-go/rollcall/store/rules"
 )
 
 func add(f *store.Figures, o store.Figures) {
@@ -25,7 +26,7 @@ func add(f *store.Figures, o store.Figures) {
 // some do nothing for long.
 func TestPointsAddUpToTheFigures(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	var noted store.Noted
+	var noted rules.Noted
 	figures := make(map[store.Route]store.Figures)
 	var minutes, hours store.Figures
 	var took, minuteTimes, hourTimes store.Times
@@ -92,7 +93,7 @@ func anyTimes(rnd *rand.Rand) histogram.Histogram {
 
 func TestFiguresThatBeginAnewAreCountedFromThere(t *testing.T) {
 	a, b := store.Route{Queue: "q", Set: "s", Kind: "a"}, store.Route{Queue: "q", Set: "s", Kind: "b"}
-	var noted store.Noted
+	var noted rules.Noted
 	now := time.Unix(1_700_000_000, 0)
 	take := func(figures map[store.Route]store.Figures) []store.SeriesPoint {
 		now = now.Add(time.Minute)

@@ -55,20 +55,58 @@ var errExited = errors.New("redis-server exited")
 
 // launchOnFreePort tries ports until the server could bind one. A port that
 // was free when it was looked at may be taken by the time the server binds it.
-func launchOnFreePort(sp spec) (*process, int, error) {
+func launchOnFreePort(sp spec) (*process, *reservation, error) {
 	var last error
 	for range portTries {
-		sp.port = randomPort()
-		if !free(sp.port) || !free(sp.port+busOffset) {
+		ports, err := reserve(randomPort())
+		if err != nil {
+			last = err
 			continue
 		}
+		sp.port = ports.port
 		proc, err := launch(sp)
-		if err == nil || !errors.Is(err, errExited) {
-			return proc, sp.port, err
+		if err == nil {
+			return proc, ports, nil
+		}
+		ports.release()
+		if !errors.Is(err, errExited) {
+			return nil, nil, err
 		}
 		last = err
 	}
-	return nil, 0, fmt.Errorf("no port could be bound: %w", last)
+	return nil, nil, fmt.Errorf("no port could be bound: %w", last)
+}
+
+// reservation keeps the ports of a server from the servers of all other tests, also while it is
+// dead: otherwise one of these could answer in its place, and it could not be started again. It is
+// an open UDP socket on each of the two numbers, which no server uses. So it ends with this process.
+type reservation struct {
+	port    int
+	sockets []net.PacketConn
+}
+
+// reserve reserves a port and that of the bus, unless another server has one of them.
+func reserve(port int) (*reservation, error) {
+	r := &reservation{port: port}
+	for _, number := range []int{port, port + busOffset} {
+		socket, err := net.ListenPacket("udp", net.JoinHostPort(loopback, strconv.Itoa(number)))
+		if err != nil {
+			r.release()
+			return nil, err
+		}
+		r.sockets = append(r.sockets, socket)
+		if !free(number) {
+			r.release()
+			return nil, fmt.Errorf("somebody listens on port %d", number)
+		}
+	}
+	return r, nil
+}
+
+func (r *reservation) release() {
+	for _, socket := range r.sockets {
+		_ = socket.Close()
+	}
 }
 
 func randomPort() int { return firstPort + rand.IntN(lastPort-firstPort+1) }

@@ -16,6 +16,23 @@ func TestAPortTakenMeanwhileIsRecognised(t *testing.T) {
 	require.False(t, free(other.spec.port))
 }
 
+func TestThePortOfAKilledServerStaysReserved(t *testing.T) {
+	var port int
+	t.Run("a server", func(t *testing.T) {
+		s := Start(t, nil)
+		port = s.spec.port
+		s.Kill()
+		for _, number := range []int{port, port - busOffset, port + busOffset} { // as its own port, or as that of a bus
+			_, err := reserve(number)
+			require.Error(t, err, "another test starts a server meanwhile")
+		}
+		s.Restart()
+	})
+	again, err := reserve(port)
+	require.NoError(t, err)
+	again.release()
+}
+
 // tbStub records how a test would have ended.
 type tbStub struct {
 	testing.TB

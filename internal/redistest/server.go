@@ -39,6 +39,8 @@ type Server struct {
 	tb   testing.TB // fails when a method does; nil for the shared server
 	spec spec
 	proc *process
+	// ports are reserved until it is closed, whether it runs or not.
+	ports *reservation
 }
 
 // Start runs a server until tb ends. opts may be nil.
@@ -82,12 +84,12 @@ func serverArgs(opts *Options) []string {
 
 // startServer launches a process on a free port and connects to it.
 func startServer(sp spec) (*Server, error) {
-	proc, port, err := launchOnFreePort(sp)
+	proc, ports, err := launchOnFreePort(sp)
 	if err != nil {
 		return nil, err
 	}
-	sp.port = port
-	s := &Server{Addr: net.JoinHostPort(loopback, strconv.Itoa(port)), spec: sp, proc: proc}
+	sp.port = ports.port
+	s := &Server{Addr: net.JoinHostPort(loopback, strconv.Itoa(sp.port)), spec: sp, proc: proc, ports: ports}
 	s.Client, err = rueidis.NewClient(rueidis.ClientOption{
 		InitAddress:       []string{s.Addr},
 		ForceSingleClient: true,
@@ -95,6 +97,7 @@ func startServer(sp spec) (*Server, error) {
 	})
 	if err != nil {
 		proc.kill()
+		ports.release()
 		return nil, fmt.Errorf("connect to redis-server: %w", err)
 	}
 	return s, nil
@@ -171,4 +174,5 @@ func (s *Server) replication(ctx context.Context) (map[string]string, error) {
 func (s *Server) close() {
 	s.Client.Close()
 	s.proc.kill()
+	s.ports.release()
 }

@@ -26,7 +26,7 @@ type TaskChanges interface {
 	// empty. If several tasks have the ID, it changes the first that it finds. A task that moves on
 	// while it is sought may be missed.
 	//
-	// A run remembers its last [bounds.CancelsKept] cancellations by ID. If the end is reached, and
+	// A run remembers each cancellation by its ID for [bounds.StreamKept]. If the end is reached, and
 	// the ID is one of these, the reply has the same Change again. So a repeat is harmless: also if it
 	// finds that the task has moved, and if the first call has ended the run. If a rescheduled task
 	// has become due meanwhile, a repeat answers [verdicts.ChangeNotDelayed].
@@ -62,10 +62,4 @@ func (p *ChangeTaskParams) Validate() error {
 type ChangeTaskReply struct {
 	Change verdicts.Change // "" if it was not found so far
 	Next   string          // Cursor of the next call; "" if there is nothing more to look at
-}
-
-// Cancellation is what a run remembers of a cancelled task.
-type Cancellation struct {
-	ID     string
-	Change verdicts.Change // verdicts.ChangeCancelled or verdicts.ChangeRequested
 }

@@ -39,7 +39,7 @@ const (
 // Hooks and failed tasks are not found, nor are children of a task that has not succeeded yet. The
 // ID is free when the task is cancelled, or is kept for its KeepID. Cancel looks for the task as
 // [TaskRef.State] does, so it takes as long; if ctx ends meanwhile, nothing was changed, or the
-// task is cancelled. It may be repeated: for the last 64 cancelled tasks of a run, the result is
+// task is cancelled. It may be repeated: for 15 minutes after the task was cancelled, the result is
 // the same again. A listing by [Run.Tasks] that goes on while tasks are cancelled may leave out
 // others: so collect their IDs first. Errors: a [*FieldError] for an ID that no task can have;
 // [ErrRunNotFound], [ErrStateLost].

@@ -92,7 +92,7 @@ type run struct {
 	IdleAfter   time.Duration // without an enqueue, after which an open run is sealed, or stopped
 	StopIdle    bool
 	// Cancellations are the last ones.
-	Cancellations []store.Cancellation
+	Cancellations []rules.Cancellation
 
 	Touched  time.Time          // when it was enqueued into from outside, or opened, last
 	Stopped  bool               // it ended by a stop

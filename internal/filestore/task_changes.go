@@ -34,14 +34,14 @@ func (s *state) changeTask(p store.ChangeTaskParams) (reply store.ChangeTaskRepl
 	t := s.firstOf(r, &p)
 	switch {
 	case t == nil && p.Cancel:
-		reply.Change = rules.KeptCancellation(r.Cancellations, p.ID)
+		reply.Change = rules.KeptCancellation(r.Cancellations, p.ID, s.now)
 		return reply, changed, nil
 	case t == nil:
 		return reply, changed, nil
 	case p.Cancel:
 		changed = !t.Asked
 		reply.Change = s.cancelTask(r, t)
-		r.Cancellations = rules.KeepCancellation(r.Cancellations, store.Cancellation{ID: p.ID, Change: reply.Change})
+		r.Cancellations = rules.KeepCancellation(r.Cancellations, rules.Cancellation{ID: p.ID, Change: reply.Change, At: s.now})
 	case t.Place != delayed:
 		reply.Change = verdicts.ChangeNotDelayed
 	default:

@@ -32,8 +32,6 @@ const (
 	// take.
 	MaxAttempts     = 5
 	MaxAttemptBytes = 512
-	// CancelsKept is how many cancellations of tasks a run remembers.
-	CancelsKept = 64
 	// MaxIdleRoutes is of how many routes without waiting tasks a partition keeps the figures.
 	MaxIdleRoutes = 10_000
 	// MaxSeries is how many routes of a partition have a history of their own.

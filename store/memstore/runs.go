@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/actions"
+	"github.com/rollcall-go/rollcall/store/rules"
 	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
@@ -44,7 +45,7 @@ type run struct {
 	overdue   bool      // it was stopped at its deadline
 	watchedAt int       // position in partition.watched; -1 when absent
 
-	cancellations []store.Cancellation // the last ones
+	cancellations []rules.Cancellation // the last ones
 
 	stopped bool      // a stop ended it: a repeated stop must have the same answer
 	expires time.Time // when the summary of a final run expires

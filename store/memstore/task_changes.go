@@ -50,7 +50,7 @@ func (s *backend) ChangeTask(ctx context.Context, p store.ChangeTaskParams) (sto
 	}
 	next := l.at.String()
 	if next == "" && p.Cancel {
-		return store.ChangeTaskReply{Change: rules.KeptCancellation(r.cancellations, p.ID)}, nil
+		return store.ChangeTaskReply{Change: rules.KeptCancellation(r.cancellations, p.ID, part.now())}, nil
 	}
 	return store.ChangeTaskReply{Next: next}, nil
 }
@@ -72,7 +72,7 @@ func (c *taskChange) apply(p *store.ChangeTaskParams) verdicts.Change {
 	case p.Cancel:
 		done := c.cancel()
 		c.run.cancellations = rules.KeepCancellation(
-			c.run.cancellations, store.Cancellation{ID: c.task.ID, Change: done},
+			c.run.cancellations, rules.Cancellation{ID: c.task.ID, Change: done, At: c.now},
 		)
 		return done
 	case c.at.Source == tasklist.Delayed:

@@ -79,7 +79,16 @@ func (s *wreck) fillRun(run store.RunID) {
 	delayed, claimed, kept := itemOf("k", "delayed"), itemOf("k", "claimed"), itemOf("k", "kept")
 	delayed.At = time.UnixMilli(1000)
 	claimed.Task.Claimed, kept.Task.Claimed, kept.Task.Keep = true, true, time.Hour
-	s.enqueue(run, append(items("m", 10), delayed, claimed, kept)...)
+	s.enqueue(run, append(items("m", 10), delayed, claimed, kept, itemOf("k", "unwanted"))...)
+	unwanted := store.ChangeTaskParams{Run: run, ID: "unwanted", Cancel: true}
+	for {
+		reply, err := s.ChangeTask(s.Context(), unwanted)
+		require.NoError(s, err)
+		if unwanted.Cursor = reply.Next; reply.Next == "" {
+			require.Equal(s, verdicts.ChangeCancelled, reply.Change)
+			break
+		}
+	}
 	s.enqueued++
 	_, err := s.Enqueue(s.Context(), store.EnqueueParams{
 		Stream: "producer", Number: s.enqueued, Holds: []store.HoldChange{{Run: run, Name: "hold"}},

@@ -3,6 +3,8 @@ package redisstore
 import (
 	"context"
 
+	"github.com/redis/rueidis"
+
 	"github.com/rollcall-go/rollcall/internal/tasklist"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
@@ -58,22 +60,12 @@ func (s *Store) ChangeTask(ctx context.Context, p store.ChangeTaskParams) (store
 
 // remembered reads what the run remembers of the cancellation of the ID.
 func (l *listing) remembered(ctx context.Context) (verdicts.Change, error) {
-	kept, err := script.First(
-		l.client.Do(ctx, l.client.B().Hmget().Key(l.space.Run(l.run)).Field("cancels").Build()).ToArray(),
-	)
-	if err != nil {
-		return "", l.server.Translate(ctx, "read cancellations", err)
+	key := l.space.Cancelled(l.run, l.change.digest)
+	made, err := l.client.Do(ctx, l.client.B().Get().Key(key).Build()).ToString()
+	if err != nil && !rueidis.IsRedisNil(err) {
+		return "", l.server.Translate(ctx, "read a cancellation", err, key)
 	}
-	for length := 1 + len(l.change.digest); len(kept) >= length; kept = kept[length:] {
-		if kept[1:length] != l.change.digest {
-			continue
-		}
-		if kept[0] == verdicts.ChangeRequested[0] {
-			return verdicts.ChangeRequested, nil
-		}
-		return verdicts.ChangeCancelled, nil
-	}
-	return "", nil
+	return verdicts.Change(made), nil
 }
 
 // changeIn is read for a change.
@@ -124,9 +116,10 @@ func (l *listing) changeCall(passed int64) *script.Call {
 	c := script.NewCall(
 		k.Run(run), k.Clock, k.Due, k.Hist, k.Trash, k.Routes, k.Kept, k.Lanes(run),
 		k.Waiting(format.LaneName(run, post)), k.Ring(post), k.IDs(run, l.change.bucket), k.Index,
+		k.Cancelled(run, l.change.digest),
 	)
 	c.Add(k.Channel, l.change.line, run, l.ID).Flag(l.Claimed)
-	c.Add(l.change.digest, format.IDsName(run, l.change.bucket)).Int(bounds.CancelsKept)
+	c.Add(l.change.digest, format.IDsName(run, l.change.bucket)).Add(format.Millis(bounds.StreamKept))
 	c.Flag(l.change.Cancel)
 	if due := l.change.Due; due.IsZero() {
 		c.Add("")

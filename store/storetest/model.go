@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/rules"
 	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/store/verdicts"
 )
@@ -72,7 +73,7 @@ type modelRun struct {
 	ended     time.Duration // once its status is final: when
 	over      bool          // ended is known
 	change    modelChange   // the last one
-	cancelled []store.Cancellation
+	cancelled []rules.Cancellation
 	document  modelDocument // its own configuration
 	values    modelValues
 	ledger    modelLedger // of the model

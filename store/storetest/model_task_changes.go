@@ -27,7 +27,7 @@ func (m *machine) ChangeTask(t *rapid.T) {
 	}
 	change, err := m.s.tryChange(p)
 	m.s.NoError(err)
-	m.s.Equal(r.changeTask(p, later), change, "of %s", p.ID)
+	m.s.Equal(r.changeTask(p, later, time.Now()), change, "of %s", p.ID)
 	m.promote()
 }
 
@@ -47,11 +47,11 @@ func (r *modelRun) changes(p store.ChangeTaskParams, later bool) bool {
 }
 
 // changeTask changes a task, and returns what the store must answer.
-func (r *modelRun) changeTask(p store.ChangeTaskParams, later bool) (done verdicts.Change) {
+func (r *modelRun) changeTask(p store.ChangeTaskParams, later bool, now time.Time) (done verdicts.Change) {
 	t := r.sought(p.ID)
 	switch {
 	case t == nil && p.Cancel:
-		return rules.KeptCancellation(r.cancelled, p.ID)
+		return rules.KeptCancellation(r.cancelled, p.ID, now)
 	case t == nil:
 		return ""
 	case p.Cancel && t.place == held:
@@ -69,7 +69,7 @@ func (r *modelRun) changeTask(p store.ChangeTaskParams, later bool) (done verdic
 		t.place = waiting
 		return verdicts.ChangeRescheduled
 	}
-	r.cancelled = rules.KeepCancellation(r.cancelled, store.Cancellation{ID: p.ID, Change: done})
+	r.cancelled = rules.KeepCancellation(r.cancelled, rules.Cancellation{ID: p.ID, Change: done, At: now})
 	return done
 }
 

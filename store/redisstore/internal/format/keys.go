@@ -32,6 +32,7 @@ import (
 //	stage:R          hash: staged lists whose parents have not settled
 //	dead:R           zset: failures by their places
 //	ids:R:B          zset: digest of a claimed ID → until when, in 64 buckets
+//	C:R/DIGEST       string: what became of a cancelled task, by the digest of its ID; expires
 //	W: U: D: M:LANE  waiting, recovered tasks, delayed (zset), markers of staged lists
 //	S:R/DELIVERY/QUEUE/SET/KIND  staged children of one delivery
 //	ring:ROUTE       zset: runs with work, by virtual time; those that stand aside at infinity
@@ -117,15 +118,18 @@ func (k *Keyspace) Dead(id string) string             { return k.Prefix + "dead:
 func (k *Keyspace) Ring(route string) string          { return k.Prefix + "ring:" + route }
 func (k *Keyspace) Session(id string) string          { return k.Prefix + "L:" + id }
 func (k *Keyspace) Producer(id string) string         { return k.Prefix + "P:" + id }
-func (k *Keyspace) Waiting(lane string) string        { return k.Prefix + "W:" + lane }
-func (k *Keyspace) Recovered(lane string) string      { return k.Prefix + "U:" + lane }
-func (k *Keyspace) Delayed(lane string) string        { return k.Prefix + "D:" + lane }
-func (k *Keyspace) Markers(lane string) string        { return k.Prefix + "M:" + lane }
-func (k *Keyspace) SemaphoreFacts(key string) string  { return k.Prefix + "sem:facts:" + key }
-func (k *Keyspace) SemaphoreHeld(key string) string   { return k.Prefix + "sem:held:" + key }
-func (k *Keyspace) SemaphoreLine(key string) string   { return k.Prefix + "sem:line:" + key }
-func (k *Keyspace) SemaphoreLive(key string) string   { return k.Prefix + "sem:live:" + key }
-func (k *Keyspace) Limit(name string) string          { return k.Prefix + "limit:" + name }
+func (k *Keyspace) Cancelled(id, digest string) string {
+	return k.Prefix + "C:" + id + "/" + digest
+}
+func (k *Keyspace) Waiting(lane string) string       { return k.Prefix + "W:" + lane }
+func (k *Keyspace) Recovered(lane string) string     { return k.Prefix + "U:" + lane }
+func (k *Keyspace) Delayed(lane string) string       { return k.Prefix + "D:" + lane }
+func (k *Keyspace) Markers(lane string) string       { return k.Prefix + "M:" + lane }
+func (k *Keyspace) SemaphoreFacts(key string) string { return k.Prefix + "sem:facts:" + key }
+func (k *Keyspace) SemaphoreHeld(key string) string  { return k.Prefix + "sem:held:" + key }
+func (k *Keyspace) SemaphoreLine(key string) string  { return k.Prefix + "sem:line:" + key }
+func (k *Keyspace) SemaphoreLive(key string) string  { return k.Prefix + "sem:live:" + key }
+func (k *Keyspace) Limit(name string) string         { return k.Prefix + "limit:" + name }
 
 // absent is a key that never exists.
 func (k *Keyspace) Absent() string { return k.Prefix + "absent" }

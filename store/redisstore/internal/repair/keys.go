@@ -21,7 +21,7 @@ var (
 	}
 	keyTypes = map[string]string{
 		"job": "hash", "starts": "hash", "names": "set", "configuration": "hash", "configured": "hash", "results": "hash", "run": "hash", "lanes": "set", "holds": "hash", "stage": "hash",
-		"dead": "zset", "ids": "zset", "W": "list", "U": "list", "D": "zset", "M": "list", "S": "list", "ring": "zset", "L": "hash", "P": "string",
+		"dead": "zset", "ids": "zset", "W": "list", "U": "list", "D": "zset", "M": "list", "S": "list", "ring": "zset", "L": "hash", "P": "string", "C": "string",
 		"value": "hash list", "limit": "hash",
 		"sem:facts": "hash", "sem:held": "zset", "sem:line": "zset", "sem:live": "zset",
 	}

@@ -1,21 +1,21 @@
 -- Looks for a task of a run in some places, and cancels or reschedules it there.
 -- Uses: arguments, asked, audit, claims, clock, ends, places, retrying, runs, signals.
 -- KEYS  1 run, 2 clock, 3 due, 4 hist, 5 trash, 6 routes, 7 kept, 8 lanes, 9 and 10 waiting list and ring of the post-job lane,
---       11 bucket of the ID, 12 index; per place: place, W, U, M and ring of its lane; audit
--- ARGV  channel, line of the audit, run, ID, whether only if it is claimed, its digest, name of the bucket, cancellations that are kept, cancel (1), or else when it is due in ms,
+--       11 bucket of the ID, 12 index, 13 what became of its task; per place: place, W, U, M and ring of its lane; audit
+-- ARGV  channel, line of the audit, run, ID, whether only if it is claimed, its digest, name of the bucket, how long a cancellation is kept in ms, cancel (1), or else when it is due in ms,
 --       '' for now, how many to look at, how many of the first place to pass over at its back;
 --       per place: kind, route, field, marker. Kinds are as in places.lua, and h: a session that holds the task under the field;
 --       r: the run, as the root task waits in it. The marker is that of a staged list.
 -- Returns {ok, places looked at to their end, how many of the next place were passed over, how many may still be looked at,
 --       change: '' if it was not found, cancelled, requested, rescheduled, not delayed}, {missing}
--- Repeat: the task leaves its place once; a request and a due time are absolute. The run keeps what was cancelled, so that
---       the caller finds that. HDEL is first, so that the script runs when memory is short.
-local RUN, DUE, KEPT, BUCKET = KEYS[1], KEYS[3], KEYS[7], KEYS[11]
+-- Repeat: the task leaves its place once; a request and a due time are absolute. What was cancelled is kept for a time, so that
+--       the caller finds it. HDEL is first, so that the script runs when memory is short.
+local RUN, DUE, KEPT, BUCKET, CANCELLED = KEYS[1], KEYS[3], KEYS[7], KEYS[11], KEYS[13]
 local PLACE, WAITING, RECOVERED, MARKERS, RING = 0, 1, 2, 3, 4 -- behind the base of a place
 local keys = {
   clock = KEYS[2], due = DUE, hist = KEYS[4], trash = KEYS[5], routes = KEYS[6], lanes = KEYS[8], post = KEYS[9], ring = KEYS[10], index = KEYS[12], exact = true,
 }
-local channel, line, id, task, claimed, digest, bucket, most = arg(), arg(), arg(), arg(), num() == 1, arg(), arg(), num()
+local channel, line, id, task, claimed, digest, bucket, keeps = arg(), arg(), arg(), arg(), num() == 1, arg(), arg(), arg()
 local cancel, due, left, passed = num() == 1, arg(), num(), num()
 local probe, change, changed = probe_of(task), '', false
 local run = open_run(RUN, id)
@@ -107,18 +107,6 @@ local function request(session, field)
   change = 'requested'
 end
 
--- remember keeps the cancellation of an ID: the first letter of the change, and the digest.
-local function remember()
-  local kept, length = redis.call('HGET', RUN, 'cancels') or '', 1 + #digest
-  for at = 1, #kept, length do
-    if string.sub(kept, at + 1, at + length - 1) == digest then
-      kept = string.sub(kept, 1, at - 1) .. string.sub(kept, at + length)
-      break
-    end
-  end
-  redis.call('HSET', RUN, 'cancels', string.sub(kept .. string.sub(change, 1, 1) .. digest, -most * length))
-end
-
 -- look_at looks at a place, and reports whether it came to the end of it.
 local function look_at(base, kind, route, marker)
   local before, ended = passed, nil
@@ -151,10 +139,10 @@ local function change_root()
 end
 
 redis.call('HDEL', RUN, '')
-local places, place = (#KEYS - 13) / 5, 0
+local places, place = (#KEYS - 14) / 5, 0
 local waits = run.state == 'running' or run.state == 'starting'
 while place < places and change == '' do
-  local base, kind, route, field, marker = 13 + 5 * place, arg(), arg(), arg(), arg()
+  local base, kind, route, field, marker = 14 + 5 * place, arg(), arg(), arg(), arg()
   local ended = true
   if kind == 'h' and (waits or run.state == 'stopping') then
     request(KEYS[base], field)
@@ -169,7 +157,7 @@ while place < places and change == '' do
   place, passed = place + 1, 0
 end
 if change == 'cancelled' or change == 'requested' then
-  remember()
+  redis.call('SET', CANCELLED, change, 'PX', keeps)
   maybe_end(run, keys)
   save_run(run)
 end

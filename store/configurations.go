@@ -18,8 +18,9 @@ type Configurations interface {
 	// [bounds.MaxConfigurationLen].
 	PublishSet(ctx context.Context, r SetRecord) error
 
-	// Sets lists what was published, sorted by name.
-	Sets(ctx context.Context) ([]SetRecord, error)
+	// Sets lists what was published of the sets of a partition, sorted by name. A set is in the
+	// partition that [PartitionOf] returns for its name.
+	Sets(ctx context.Context, partition int) ([]SetRecord, error)
 
 	// Configuration reads a document. Its version is 0 if none was ever written. Errors:
 	// [ErrRunNotFound] for a run that is gone; [ErrCorrupt] if the document cannot be read.

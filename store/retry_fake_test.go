@@ -192,7 +192,9 @@ func (s *scripted) ReadValue(ctx context.Context, _ store.ReadParams) (store.Rea
 
 func (s *scripted) PublishSet(ctx context.Context, _ store.SetRecord) error { return s.call(ctx) }
 
-func (s *scripted) Sets(ctx context.Context) ([]store.SetRecord, error) { return nil, s.call(ctx) }
+func (s *scripted) Sets(ctx context.Context, _ int) ([]store.SetRecord, error) {
+	return nil, s.call(ctx)
+}
 
 func (s *scripted) Configuration(ctx context.Context, _ store.ConfigurationID) (store.ConfigurationRecord, error) {
 	return store.ConfigurationRecord{}, s.call(ctx)

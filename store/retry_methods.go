@@ -324,8 +324,11 @@ func (r *front) PublishSet(ctx context.Context, set SetRecord) error {
 	})
 }
 
-func (r *front) Sets(ctx context.Context) ([]SetRecord, error) {
-	return repeat(ctx, r, "Sets", nil, r.Store.Sets)
+func (r *front) Sets(ctx context.Context, partition int) ([]SetRecord, error) {
+	bad := validatePartition("Partition", partition, r.Partitions())
+	return repeat(ctx, r, "Sets", bad, func(ctx context.Context) ([]SetRecord, error) {
+		return r.Store.Sets(ctx, partition)
+	})
 }
 
 func (r *front) Configuration(ctx context.Context, id ConfigurationID) (ConfigurationRecord, error) {

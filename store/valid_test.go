@@ -88,7 +88,7 @@ var valid = map[string][]any{
 	"WriteValues":           {store.WriteParams{Stream: "stream", Number: 1, Writes: []store.Write{validWrite}}},
 	"ReadValue":             {store.ReadParams{Scope: validScope, Name: "list", Type: store.ValueList}},
 	"PublishSet":            {store.SetRecord{Name: "s"}},
-	"Sets":                  {},
+	"Sets":                  {0},
 	"Configuration":         {store.ConfigurationID{Set: "s"}},
 	"WatchConfigurations":   {[]string{"s"}},
 	"WriteConfiguration":    {store.ConfigurationWrite{ID: store.ConfigurationID{Set: "s"}, Token: "t"}},

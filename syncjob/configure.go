@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rollcall-go/rollcall/handlers"
@@ -64,14 +65,36 @@ type ConfigurationChange struct {
 
 // Sets lists the handler sets that workers have published, sorted by name. It is for processes that
 // have no registry. A worker publishes when it starts, and when it reaches the store again. If
-// workers publish different versions of a set, the last one is listed. Error: [store.ErrCorrupt]
-// names a description that cannot be read.
+// workers publish different versions of a set, the last one is listed. Errors, with those sets that
+// could be read: a [*PartialError] if partitions did not answer; [store.ErrCorrupt] names a
+// description that cannot be read.
 func (m *Manager) Sets(ctx context.Context) ([]handlers.SetDescription, error) {
-	sets, err := m.sets.Published(ctx)
-	if err != nil {
+	if err := context.Cause(ctx); err != nil {
 		return nil, fmt.Errorf("list sets: %w", err)
 	}
+	p := m.poll()
+	sets, err := m.publishedSets(ctx, p)
+	if err = store.JoinFields(p.err(), err); err != nil {
+		return sets, fmt.Errorf("list sets: %w", err)
+	}
 	return sets, nil
+}
+
+// publishedSets lists the sets of the partitions that answer, by name. The error names those that
+// cannot be read.
+func (m *Manager) publishedSets(ctx context.Context, p *poll) ([]handlers.SetDescription, error) {
+	read := make([][]handlers.SetDescription, p.of)
+	corrupt := make([]error, p.of)
+	p.ask(ctx, p.open(), func(ctx context.Context, partition int) (err error) {
+		read[partition], err = m.sets.Published(ctx, partition)
+		if errors.Is(err, store.ErrCorrupt) {
+			corrupt[partition], err = err, nil
+		}
+		return err
+	})
+	sets := slices.Concat(read...)
+	slices.SortFunc(sets, func(a, b handlers.SetDescription) int { return cmp.Compare(a.Name, b.Name) })
+	return sets, store.JoinFields(corrupt...)
 }
 
 // Configuration reads what is configured for a set. Nil options mean all runs. Attributes that are

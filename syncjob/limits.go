@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
@@ -29,17 +30,10 @@ func (m *Manager) Limits(ctx context.Context) ([]states.LimitUse, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, fmt.Errorf("list limits: %w", err)
 	}
-	var limits []states.Limit
-	var err error
-	group := lifecycle.New(ctx)
-	group.Go(func(ctx context.Context) { limits, err = m.limitsInForce(ctx) })
 	p := m.poll()
+	sets, err := m.publishedSets(ctx, p)
+	limits := m.limitsInForce(ctx, sets, !p.partial())
 	workers := m.workersBySession(ctx, p)
-	if p.partial() { // what workers published is in all partitions: that of the registry has to do
-		group.Stop(errTooSlow)
-		err = nil
-	}
-	group.Wait()
 	accounts := m.limitAccounts(ctx, p, limits)
 	list := make([]states.LimitUse, len(limits))
 	for i, l := range limits {
@@ -51,10 +45,9 @@ func (m *Manager) Limits(ctx context.Context) ([]states.LimitUse, error) {
 	return list, nil
 }
 
-// limitsInForce returns the limits of all sets that workers published or the registry has. With an
-// error, it returns those of the registry.
-func (m *Manager) limitsInForce(ctx context.Context) (limits []states.Limit, err error) {
-	sets, err := m.sets.Published(ctx)
+// limitsInForce returns the limits of these sets and of those of the registry. With fresh it reads
+// what holds for them, for which every partition must answer; otherwise what was read last counts.
+func (m *Manager) limitsInForce(ctx context.Context, sets []handlers.SetDescription, fresh bool) (limits []states.Limit) {
 	kinds := make(map[string]map[string]bool)
 	add := func(set, kind string) {
 		if kinds[set] == nil {
@@ -77,7 +70,9 @@ func (m *Manager) limitsInForce(ctx context.Context) (limits []states.Limit, err
 	}
 	for set, of := range kinds {
 		for kind := range of {
-			m.sets.Fresh(ctx, set, kind)
+			if fresh {
+				m.sets.Fresh(ctx, set, kind)
+			}
 			if l, ok := m.limit(set, kind); ok {
 				limits = append(limits, l)
 			}
@@ -87,7 +82,7 @@ func (m *Manager) limitsInForce(ctx context.Context) (limits []states.Limit, err
 		limits,
 		func(a, b states.Limit) int { return cmp.Or(cmp.Compare(a.Set, b.Set), cmp.Compare(a.Kind, b.Kind)) },
 	)
-	return limits, err
+	return limits
 }
 
 // accountNames are the names of the accounts of a limit: its tokens and its permits have one each.
@@ -167,7 +162,7 @@ func limitUse(l states.Limit, accounts map[string][]store.LimitHolder, workers m
 // is how limits name them.
 func (m *Manager) workersBySession(ctx context.Context, p *poll) map[string]string {
 	live := make([][]store.SessionRecord, p.of)
-	p.ask(ctx, m.everyPartition(), func(ctx context.Context, partition int) (err error) {
+	p.ask(ctx, p.open(), func(ctx context.Context, partition int) (err error) {
 		live[partition], err = m.store.LiveSessions(ctx, partition)
 		return err
 	})

@@ -56,6 +56,16 @@ func (m *Manager) poll() *poll {
 	return &poll{of: m.store.Partitions(), failed: make(map[int]error), asked: make(map[int]bool)}
 }
 
+// open are the partitions that have not failed.
+func (p *poll) open() (partitions []int) {
+	for i := range p.of {
+		if p.failed[i] == nil {
+			partitions = append(partitions, i)
+		}
+	}
+	return partitions
+}
+
 // ask calls do for some partitions at the same time, so that one that does not answer does not
 // delay the others.
 func (p *poll) ask(ctx context.Context, partitions []int, do func(ctx context.Context, partition int) error) {

@@ -84,10 +84,10 @@ func (s *losesPublished) PublishSet(ctx context.Context, r store.SetRecord) erro
 	return s.Store.PublishSet(ctx, r)
 }
 
-func (s *losesPublished) Sets(ctx context.Context) ([]store.SetRecord, error) {
+func (s *losesPublished) Sets(ctx context.Context, partition int) ([]store.SetRecord, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all, err := s.Store.Sets(ctx)
+	all, err := s.Store.Sets(ctx, partition)
 	return slices.DeleteFunc(all, func(r store.SetRecord) bool { return !s.has[r.Name] }), err
 }
 

@@ -55,9 +55,9 @@ func (c *tally) WatchConfigurations(ctx context.Context, sets []string) ([]store
 	return c.Store.WatchConfigurations(ctx, sets)
 }
 
-func (c *tally) Sets(ctx context.Context) ([]store.SetRecord, error) {
+func (c *tally) Sets(ctx context.Context, partition int) ([]store.SetRecord, error) {
 	c.count("Sets")
-	return c.Store.Sets(ctx)
+	return c.Store.Sets(ctx, partition)
 }
 
 func (c *tally) Reconsider(ctx context.Context, partition int, routes []store.Route) error {

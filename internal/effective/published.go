@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -26,7 +27,7 @@ func (s *Sets) publishedSet(set string) (p publishedSet, ok bool) {
 // readOthers reads what workers published. It also reads sets of the registry, because workers may
 // have another version of them.
 func (s *Sets) readOthers(ctx context.Context) error {
-	records, err := s.cfg.Store.Sets(ctx)
+	records, err := s.readAll(ctx)
 	if err != nil || len(records) == 0 {
 		return err
 	}
@@ -62,20 +63,35 @@ func resolve(d handlers.SetDescription, c handlers.Configuration) publishedSet {
 	return s
 }
 
-// Published reads the descriptions of all sets that workers have published, sorted by name. If one
-// cannot be read, [store.ErrCorrupt] names it.
-func (s *Sets) Published(ctx context.Context) ([]handlers.SetDescription, error) {
-	records, err := s.cfg.Store.Sets(ctx)
+// readAll reads what was published in all partitions, or fails.
+func (s *Sets) readAll(ctx context.Context) ([]store.SetRecord, error) {
+	read := make([][]store.SetRecord, s.cfg.Store.Partitions())
+	errs := make([]error, len(read))
+	group := lifecycle.New(ctx)
+	for partition := range read {
+		group.Go(func(ctx context.Context) { read[partition], errs[partition] = s.cfg.Store.Sets(ctx, partition) })
+	}
+	group.Wait()
+	return slices.Concat(read...), store.JoinFields(errs...)
+}
+
+// Published reads the descriptions that workers have published of the sets of a partition. It
+// leaves out those that cannot be read, and then [store.ErrCorrupt] names them.
+func (s *Sets) Published(ctx context.Context, partition int) (sets []handlers.SetDescription, err error) {
+	records, err := s.cfg.Store.Sets(ctx, partition)
 	if err != nil {
 		return nil, err
 	}
-	sets := make([]handlers.SetDescription, len(records))
-	for i, r := range records {
-		if sets[i], err = decodeDescription(r); err != nil {
-			return nil, err
+	var bad []error
+	for _, r := range records {
+		d, err := decodeDescription(r)
+		if err != nil {
+			bad = append(bad, err)
+			continue
 		}
+		sets = append(sets, d)
 	}
-	return sets, nil
+	return sets, store.JoinFields(bad...)
 }
 
 // Unknown returns those of the kinds that neither the registry nor any worker knows, in any version

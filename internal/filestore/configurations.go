@@ -34,8 +34,8 @@ func (b *backend) PublishSet(ctx context.Context, r store.SetRecord) error {
 }
 
 // Sets lists what was published.
-func (b *backend) Sets(ctx context.Context) ([]store.SetRecord, error) {
-	return read(ctx, b, 0, func(s *state, _ int) (all []store.SetRecord, err error) {
+func (b *backend) Sets(ctx context.Context, partition int) ([]store.SetRecord, error) {
+	return read(ctx, b, partition, func(s *state, _ int) (all []store.SetRecord, err error) {
 		for _, name := range slices.Sorted(maps.Keys(s.Sets)) {
 			all = append(all, store.SetRecord{Name: name, Description: s.Sets[name]})
 		}

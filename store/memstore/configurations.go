@@ -39,17 +39,15 @@ func (s *backend) PublishSet(ctx context.Context, r store.SetRecord) error {
 }
 
 // Sets lists the published descriptions.
-func (s *backend) Sets(ctx context.Context) ([]store.SetRecord, error) {
+func (s *backend) Sets(ctx context.Context, partition int) ([]store.SetRecord, error) {
+	part, err := s.at(ctx, partition)
+	if err != nil {
+		return nil, err
+	}
+	defer part.unlock()
 	var all []store.SetRecord
-	for i := range s.partitions {
-		part, err := s.at(ctx, i)
-		if err != nil {
-			return nil, err
-		}
-		for name, description := range part.sets {
-			all = append(all, store.SetRecord{Name: name, Description: bytes.Clone(description)})
-		}
-		part.unlock()
+	for name, description := range part.sets {
+		all = append(all, store.SetRecord{Name: name, Description: bytes.Clone(description)})
 	}
 	slices.SortFunc(all, func(a, b store.SetRecord) int { return cmp.Compare(a.Name, b.Name) })
 	return all, nil

@@ -38,23 +38,18 @@ func (s *Store) PublishSet(ctx context.Context, r store.SetRecord) error {
 }
 
 // Sets implements [store.Configurations].
-func (s *Store) Sets(ctx context.Context) ([]store.SetRecord, error) {
+func (s *Store) Sets(ctx context.Context, partition int) ([]store.SetRecord, error) {
 	if err := s.server.Begin(ctx); err != nil {
 		return nil, err
 	}
-	cmds := make(rueidis.Commands, 0, len(s.spaces))
-	for _, k := range s.spaces {
-		cmds = append(cmds, s.client.B().Hgetall().Key(k.Sets).Build())
+	cmd := s.client.B().Hgetall().Key(s.spaces[partition].Sets).Build()
+	sets, err := s.client.Do(ctx, cmd).AsStrMap()
+	if err = script.Empty(s.server.Translate(ctx, "list sets", err)); err != nil {
+		return nil, err
 	}
 	var all []store.SetRecord
-	for _, r := range s.client.DoMulti(ctx, cmds...) {
-		sets, err := r.AsStrMap()
-		if err = script.Empty(s.server.Translate(ctx, "list sets", err)); err != nil {
-			return nil, err
-		}
-		for name, description := range sets {
-			all = append(all, store.SetRecord{Name: name, Description: []byte(description)})
-		}
+	for name, description := range sets {
+		all = append(all, store.SetRecord{Name: name, Description: []byte(description)})
 	}
 	slices.SortFunc(all, func(a, b store.SetRecord) int { return cmp.Compare(a.Name, b.Name) })
 	return all, nil

@@ -134,7 +134,7 @@ func (s *wreck) lists() {
 	require.NoError(s, err, "the counts of queues")
 	_, err = s.LiveSessions(ctx, 0)
 	require.NoError(s, err, "the workers")
-	_, err = s.Sets(ctx)
+	_, err = s.Sets(ctx, 0)
 	require.NoError(s, err, "the sets")
 	_, err = s.Inspect(ctx, s.good)
 	require.NoError(s, err)

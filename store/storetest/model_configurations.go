@@ -144,10 +144,8 @@ func (m *machine) checkDocument(id store.ConfigurationID) {
 
 // checkSetRecords compares what was published.
 func (m *machine) checkSetRecords() {
-	sets, err := m.s.store.Sets(m.s.ctx)
-	m.s.NoError(err)
 	got := make(map[string]string)
-	for _, r := range sets {
+	for _, r := range m.s.sets() {
 		got[r.Name] = string(r.Description)
 	}
 	m.s.Equal(m.m.sets, got)

@@ -33,6 +33,25 @@ func TestThePortOfAKilledServerStaysReserved(t *testing.T) {
 	again.release()
 }
 
+func TestAServerThatIsDeadDoesNotRunWhoeverAnswersInItsPlace(t *testing.T) {
+	s := Start(t, nil)
+	require.True(t, s.Running())
+	s.Kill()
+	require.False(t, s.Running())
+
+	other, err := launch(spec{binary: Binary(t), dir: t.TempDir(), port: s.spec.port}) // heeds no reservation
+	require.NoError(t, err)
+	defer other.kill()
+	pid, err := probe(t.Context(), s.spec.port, pong)
+	require.NoError(t, err, "somebody answers")
+	require.Equal(t, other.cmd.Process.Pid, pid)
+	require.False(t, s.Running())
+
+	other.kill()
+	s.Restart()
+	require.True(t, s.Running())
+}
+
 // tbStub records how a test would have ended.
 type tbStub struct {
 	testing.TB

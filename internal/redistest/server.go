@@ -110,6 +110,17 @@ func (s *Server) URL() string { return "redis://" + s.Addr }
 // is gone does nothing.
 func (s *Server) Kill() { s.proc.kill() }
 
+// Running reports whether the process of this server runs. An answer on its port does not tell: a
+// process that reserves no ports may have taken that of a dead server.
+func (s *Server) Running() bool {
+	select {
+	case <-s.proc.exited:
+		return false
+	default:
+		return true
+	}
+}
+
 // Restart starts the server again on the same port and directory, and returns when it
 // has loaded its data and answers. A server that still runs is killed first.
 func (s *Server) Restart() {

@@ -101,8 +101,9 @@ func (p *AuditParams) Validate() error {
 // StartRun writes a line if the context has an actor, if the job is declared, or if the run has a
 // RedriveOf; Enqueue and RedoFailures write the line of their parameters. StopRun, SetRunPaused,
 // DeleteRun, ChangeTask, EnsureJob, SetJobDisabled, DeleteJob, Pause, Resume, SetWorkerStatus,
-// WriteConfiguration and ForceReleaseSemaphore always do. What workers and the store do by
-// themselves has no line.
+// WriteConfiguration and ForceReleaseSemaphore always do. Repair writes a line for each run of
+// which it fixes something, and one for the rest, with the first fix. What workers and the store do
+// by themselves has no line.
 //
 // A partition keeps the newest [bounds.MaxAudit] lines. Whatever writes a line also removes those
 // that are older than [bounds.AuditKept]. A line has the texts of the caller, of up to

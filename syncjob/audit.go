@@ -36,10 +36,11 @@ const auditPage = 100
 // ResetConfiguration and ReleaseSemaphores of the manager, and by StopAll and its like for each job
 // that changed; by Quiet, Resume and Drain of a worker; by Stop, Pause, Resume, Retry, Discard,
 // Accept, RepeatPostJob, Redrive and Delete of a run; by Cancel, RunNow and Reschedule of a task;
-// and by ForceRelease of a semaphore. Start, Enqueue, EnqueueAll, Seal and ReleaseHold leave one
+// by ForceRelease of a semaphore; and by Repair, for each run of which it fixed something, and for
+// the rest. Start, Enqueue, EnqueueAll, Seal and ReleaseHold leave one
 // only if the context has a name (see [WithActor]); EnqueueAll leaves one for its first tasks. What
-// workers and the store do by themselves has none: tasks, due times, ends of runs, expiry. Repair
-// and writes of values have none either.
+// workers and the store do by themselves has none: tasks, due times, ends of runs, expiry. Writes
+// of values have none either.
 //
 // Each partition of the store keeps its newest 1,000 entries, for 90 days. An operation on all
 // partitions, such as Pause, is one entry, unless a page ends between its parts. Reading costs a

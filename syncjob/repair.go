@@ -50,7 +50,7 @@ func (r *Run) Repair(ctx context.Context, opts *RepairOptions) (report states.Re
 
 func (m *Manager) repair(ctx context.Context, p store.RepairParams, opts *RepairOptions) (states.RepairReport, error) {
 	p.DryRun = opts != nil && opts.DryRun
-	found, err := m.store.Repair(ctx, p)
+	found, err := m.store.Repair(oneOperation(ctx), p)
 	report := states.RepairReport{Damage: found.Damage}
 	for _, id := range found.Moving {
 		report.Moving = append(report.Moving, id.Number)

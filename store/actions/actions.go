@@ -26,6 +26,7 @@ const (
 	Discard    Action = "discard"    // likewise
 	Quiet      Action = "quiet"      // the worker that Subject names; Resume undoes it
 	Drain      Action = "drain"      // likewise
+	Repair     Action = "repair"     // a run, or what of a job belongs to no run
 )
 
 // PauseOrResume is [Pause] or [Resume]. It is for implementers.

@@ -22,10 +22,11 @@ func (s *Store) unlist(ctx context.Context, k *format.Keyspace, names []string) 
 	if len(names) == 0 {
 		return 0, nil
 	}
-	c := script.NewCall(k.Listed).Flag(false).Flag(false).Add(names...)
+	c := script.NewCall(k.Listed).Flag(false).Flag(false).Add(names...).Add("", "0")
 	for _, name := range names {
 		c.Key(k.ListedKey(name))
 	}
+	c.Key(k.Audit)
 	gone, err := s.server.Run(ctx, script.CheckListed, c)
 	return len(gone), err
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/damage"
 	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/store/verdicts"
@@ -166,14 +168,47 @@ func (p *patient) requireMendedAs(dry []store.Damage, kinds []damage.Type) {
 	for _, d := range dry {
 		require.False(p, d.Mended, "%v", d)
 	}
+	told := len(p.repairsTold())
 	found := p.repair(store.RepairParams{})
 	for _, d := range found {
 		p.Log(d)
 		require.True(p, d.Mended, "%v", d)
 	}
+	p.requireTold(found, p.repairsTold()[told:])
 	require.ElementsMatch(p, kinds, kindsOf(found), "%v", found)
 	require.ElementsMatch(p, found, mended(dry), "a dry run must find what is mended")
+	told = len(p.repairsTold())
 	require.Empty(p, p.repair(store.RepairParams{}), "a repeat")
+	require.Len(p, p.repairsTold(), told, "a repeat adds no line")
+}
+
+// repairsTold lists, oldest first, what the audit tells of repairs.
+func (p *patient) repairsTold() (lines []store.AuditLine) {
+	p.Helper()
+	all, err := p.Audit(p.Context(), store.AuditParams{Partition: p.partition, Limit: bounds.MaxAuditPage})
+	require.NoError(p, err)
+	for _, l := range slices.Backward(all) {
+		if l.Action == actions.Repair {
+			lines = append(lines, l)
+		}
+	}
+	return lines
+}
+
+// requireTold requires that the audit tells of a repair once for each run of which it has mended
+// something, and once for the rest. Which of the two has a key that belonged to a run is open.
+func (p *patient) requireTold(found []store.Damage, lines []store.AuditLine) {
+	p.Helper()
+	require.Equal(p, len(found) > 0, len(lines) > 0, "%v", lines)
+	runs := map[int64]bool{0: true}
+	for _, d := range found {
+		runs[d.Run] = true
+	}
+	for _, l := range lines {
+		require.Equal(p, p.run.Job, l.Job)
+		require.True(p, runs[l.Run], "once, and of a run that was mended: %v", lines)
+		delete(runs, l.Run)
+	}
 }
 
 func mended(dry []store.Damage) []store.Damage {

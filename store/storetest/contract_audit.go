@@ -286,6 +286,9 @@ var auditContract = []testCase{
 		n, err := s.store.ForceReleaseSemaphore(s.ctx, "import", 1, math.MaxInt64)
 		s.NoError(err)
 		s.Zero(n)
+		report, err := s.store.Repair(s.acts(), store.RepairParams{Job: "import"})
+		s.NoError(err)
+		s.Empty(report.Damage)
 		s.Empty(s.auditOf(r.partition, 7))
 	}},
 	{"the actor of a call is checked", func(s *scene) {

@@ -2,7 +2,10 @@ package repair
 
 import (
 	"context"
+	"slices"
 	"strings"
+
+	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store/damage"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
@@ -47,7 +50,12 @@ func (x *examination) apply(ctx context.Context, fixes []fix) (string, error) {
 		return "", err
 	}
 	x.leftovers(c)
-	reply, err := x.exec(ctx, script.RepairRun, c)
+	reply, err := x.exec(ctx, script.RepairRun, c, id, func(reply []rueidis.RedisMessage) bool {
+		return slices.ContainsFunc(reply, func(m rueidis.RedisMessage) bool {
+			list, err := m.ToArray()
+			return err == nil && len(list) > 0
+		})
+	})
 	if err != nil {
 		return "", err
 	}

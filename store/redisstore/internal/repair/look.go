@@ -38,7 +38,9 @@ func (x *examination) stagedLists(ctx context.Context) error {
 			k.Ring(lane), k.Lanes(x.id), k.Routes,
 		)
 		c.Add(k.Channel, x.id).Flag(x.p.DryRun).Add(name, marker, lane, route.Queue, position)
-		reply, err := x.exec(ctx, script.RepairStaged, c)
+		reply, err := x.exec(ctx, script.RepairStaged, c, x.id, func(reply []rueidis.RedisMessage) bool {
+			return script.Text(reply[0]) != "sound"
+		})
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@
 package repair
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,9 +12,11 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/damage"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+	"github.com/rollcall-go/rollcall/store/rules"
 )
 
 // Job repairs a job, or one of its runs, in the partition of a keyspace. It first repairs data that
@@ -25,7 +28,7 @@ func Job(
 	if err := server.Begin(ctx); err != nil {
 		return store.RepairReport{}, err
 	}
-	r := &repair{server: server, k: k, p: p}
+	r := &repair{server: server, k: k, p: p, told: make(map[string]bool)}
 	err := r.all(ctx)
 	return r.report, err
 }
@@ -37,6 +40,7 @@ type repair struct {
 	p      store.RepairParams
 	found  census
 	report store.RepairReport
+	told   map[string]bool // runs whose line is in the audit; "" is for what belongs to no run
 }
 
 func (r *repair) all(ctx context.Context) error {
@@ -91,15 +95,40 @@ func (r *repair) add(typ damage.Type, run, what, detail string) {
 	)
 }
 
-// exec executes a script of a repair. In a dry run, a key of a wrong type counts as absent, because
-// a real run would have removed it.
-func (r *repair) exec(ctx context.Context, sc *script.Script, c *script.Call) ([]rueidis.RedisMessage, error) {
+// repaired reports whether the reply of a script says that something was fixed.
+type repaired func(reply []rueidis.RedisMessage) bool
+
+// anything is for a reply that lists what was fixed.
+func anything(reply []rueidis.RedisMessage) bool { return len(reply) > 0 }
+
+// exec executes a script of a repair, about a run or none. In a dry run, a key of a wrong type
+// counts as absent, because a real run would have removed it.
+func (r *repair) exec(
+	ctx context.Context, sc *script.Script, c *script.Call, run string, fixed repaired,
+) ([]rueidis.RedisMessage, error) {
 	for i, key := range c.Keys {
 		if r.p.DryRun && r.found.isWrong(strings.TrimPrefix(key, r.k.Prefix)) {
 			c.Keys[i] = r.k.Absent()
 		}
 	}
-	return r.server.Run(ctx, sc, c)
+	return r.audited(ctx, sc, c, run, fixed)
+}
+
+// audited executes a script with the line of the audit as the last argument. The first step that
+// fixes something of a run, or of what belongs to none, writes it.
+func (r *repair) audited(
+	ctx context.Context, sc *script.Script, c *script.Call, run string, fixed repaired,
+) ([]rueidis.RedisMessage, error) {
+	line := ""
+	if !r.p.DryRun && !r.told[run] {
+		line = format.AuditLine(rules.NewAuditLine(ctx, actions.Repair, store.RunID{Job: r.p.Job}, "", ""))
+	}
+	c.Add(line, cmp.Or(run, "0")).Key(r.k.Audit)
+	reply, err := r.server.Run(ctx, sc, c)
+	if err == nil && fixed(reply) {
+		r.told[run] = true
+	}
+	return reply, err
 }
 
 // addFound adds triples from the reply of a script.
@@ -110,15 +139,18 @@ func (r *repair) addFound(run string, triples []rueidis.RedisMessage) {
 }
 
 // wrongTypes removes keys of a wrong type. Their data is lost. The later steps find what is
-// missing.
+// missing. The audit comes first, as the step writes into it.
 func (r *repair) wrongTypes(ctx context.Context) error {
+	if i := slices.Index(r.found.wrong, "audit"); i > 0 {
+		r.found.wrong[0], r.found.wrong[i] = r.found.wrong[i], r.found.wrong[0]
+	}
 	for keys := range slices.Chunk(r.found.wrong, 128) {
 		c := script.NewCall(r.k.Meta).Flag(r.p.DryRun)
 		for _, name := range keys {
 			c.Key(r.k.Prefix + name)
 			c.Add(keyType(name))
 		}
-		hit, err := r.server.Run(ctx, script.RepairKeys, c)
+		hit, err := r.audited(ctx, script.RepairKeys, c, "", anything)
 		if err != nil {
 			return err
 		}
@@ -141,7 +173,7 @@ func (r *repair) listedNames(ctx context.Context) error {
 		for _, name := range names {
 			c.Key(r.k.ListedKey(name))
 		}
-		hit, err := r.exec(ctx, script.CheckListed, c)
+		hit, err := r.exec(ctx, script.CheckListed, c, "", anything)
 		if err != nil {
 			return err
 		}
@@ -169,7 +201,7 @@ func (r *repair) orphans(ctx context.Context) error {
 				c.Key(r.k.Prefix + name)
 				c.Add("")
 			}
-			hit, err := r.exec(ctx, script.RepairKeys, c)
+			hit, err := r.exec(ctx, script.RepairKeys, c, id, anything)
 			if err != nil {
 				return err
 			}
@@ -201,7 +233,9 @@ func (r *repair) session(ctx context.Context, id string) error {
 	for _, f := range fixes {
 		c.Add(f.name, f.seen, f.set)
 	}
-	reply, err := r.exec(ctx, script.RepairSession, c)
+	reply, err := r.exec(ctx, script.RepairSession, c, "", func(reply []rueidis.RedisMessage) bool {
+		return len(reply) > 2 || len(reply) == 2 && script.Number(reply[0])+script.Number(reply[1]) > 0
+	})
 	if err != nil {
 		return err
 	}
@@ -255,7 +289,7 @@ func (r *repair) job(ctx context.Context) error {
 	for _, entry := range r.found.strays {
 		c.Int(c.Key(r.k.Indexed(entry))).Add(entry)
 	}
-	found, err := r.exec(ctx, script.RepairJob, c)
+	found, err := r.exec(ctx, script.RepairJob, c, "", anything)
 	if err != nil {
 		return err
 	}

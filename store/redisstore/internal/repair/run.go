@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/redis/rueidis"
+
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/damage"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
@@ -163,7 +165,9 @@ func (x *examination) quarantine(ctx context.Context) error {
 			c := script.NewCall(t.key, k.Run(id), k.Dead(id), k.Hist, k.Trash, k.Clock, k.Lanes(id),
 				k.Waiting(format.LaneName(id, post)), k.Ring(post), k.Routes, k.Failing, k.Index, k.Ledger, k.Due)
 			c.Add(k.Channel, id, format.RouteName(t.route), t.message, t.where, letter, t.err.Error())
-			reply, err := x.exec(ctx, script.Quarantine, c)
+			reply, err := x.exec(ctx, script.Quarantine, c, id, func(reply []rueidis.RedisMessage) bool {
+				return len(reply) == 1 && script.Number(reply[0]) == 1
+			})
 			if err != nil {
 				return err
 			}

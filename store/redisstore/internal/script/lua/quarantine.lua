@@ -1,8 +1,9 @@
 -- Removes a task that cannot be decoded from where it waits, and counts it as failed.
--- Uses: arguments, bury, ends, ledger, retrying, runs, signals.
+-- Uses: arguments, audit, bury, ends, ledger, retrying, runs, signals.
 -- KEYS  1 where it waits, 2 run, 3 dead letters, 4 hist, 5 trash, 6 clock, 7 lanes,
---       8 and 9 waiting list and ring of the post-job lane, 10 routes, 11 failing, 12 index, 13 ledger, 14 due
--- ARGV  channel, run, route, message, where (pending, delayed, or '' for a hook, which is outside the counts), dead letter, error
+--       8 and 9 waiting list and ring of the post-job lane, 10 routes, 11 failing, 12 index, 13 ledger, 14 due, 15 audit
+-- ARGV  channel, run, route, message, where (pending, delayed, or '' for a hook, which is outside the counts), dead letter, error,
+--       line of the audit or '', its run
 -- Returns {taken (1)}
 -- Repeat: LREM or ZREM, which is first, removes the task once.
 local PLACE, RUN, DEAD = KEYS[1], KEYS[2], KEYS[3]
@@ -33,6 +34,9 @@ if taken == 1 and where ~= '' then
   maybe_end(run, keys)
   save_run(run)
   write_ledger(KEYS[13], keys.routes)
+end
+if taken == 1 then
+  audit(arg(), arg())
 end
 publish(channel)
 return { taken }

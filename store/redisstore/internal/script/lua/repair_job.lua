@@ -1,8 +1,8 @@
 -- Fixes what is stored of a job, without its runs.
--- Uses: arguments, clock, index, numbers, signals.
--- KEYS  1 job, 2 jobs, 3 starts, 4 due, 5 failing, 6 index; a run each; names of a job's or run's values and a value each
+-- Uses: arguments, audit, clock, index, numbers, signals.
+-- KEYS  1 job, 2 jobs, 3 starts, 4 due, 5 failing, 6 index; a run each; names of a job's or run's values and a value each; last: audit
 -- ARGV  channel, job, dry run (1); runs: n, (number, token) × n; fields of the job: n, (name, value as it was read, new value) × n; values: n, (index, name, what) × n;
---       entries of the index that nothing seems to belong to: n, (index of a key that should be there, entry) × n
+--       entries of the index that nothing seems to belong to: n, (index of a key that should be there, entry) × n; line of the audit or '', its run
 --       A token is '' for a run that only starts has.
 -- Returns {kind, what, detail …}: what was fixed, or would be
 -- Repeat: absolute. HDEL is first, so that the script runs when memory is short.
@@ -107,6 +107,9 @@ for _ = 1, num() do
       redis.call('ZREM', INDEX, entry)
     end)
   end
+end
+if #found > 0 then
+  audit(arg(), arg())
 end
 publish(channel)
 return found

@@ -1,14 +1,14 @@
 -- Fixes one run: differences between its record, its lanes, the sessions that hold its tasks, and
 -- the indexes.
--- Uses: arguments, clock, ends, idle, index, numbers, rings, runs, signals.
+-- Uses: arguments, audit, clock, ends, idle, index, numbers, rings, runs, signals.
 -- KEYS  1 run, 2 clock, 3 due, 4 routes, 5 hist, 6 trash, 7 lanes, 8 holds, 9 and 10 waiting list and ring of the post-job lane, 11 kept,
 --       12 dead letters, 13 failing, 14 index, 15 job;
---       then by index: per lane: W, U, D, M, ring; buckets of IDs; what else is stored of the run
+--       then by index: per lane: W, U, D, M, ring; buckets of IDs; what else is stored of the run; last: audit
 -- ARGV  channel, run, dry run (1), newest of the job's runs that are there (1); record as it was read: number of its virtual times, n, (name, value) × n;
 --       fields: n, (name, value as it was read, new value, '' for none) × n;
 --       lanes: n, (base, route, queue, state it needs, lengths of W, U, D and M as they were read) × n;
 --       counters: n, (name, new value) × n, detail; kind of the hook that is nowhere, or '';
---       claims: n, (bucket, digest) × n; buckets: n, (index, name) × n; leftovers: n, index × n
+--       claims: n, (bucket, digest) × n; buckets: n, (index, name) × n; leftovers: n, index × n; line of the audit or '', its run
 -- Returns {missing, still or moving, {positions, from 1, of the fields …}, {kind, what, detail …}}: what was fixed, or would be
 -- The caller's count is right if record and lanes have not changed since it read them: no task can
 -- have left and come back, because every fetch changes a virtual time. Only then the script fixes
@@ -378,6 +378,7 @@ expire()
 fix_index()
 if not dry and #wrong + #found > 0 then
   redis.call('HSET', RUN, 'litter', 1)
+  audit(arg(), arg())
 end
 publish(channel)
 return { still and 'still' or 'moving', wrong, found }

@@ -1,8 +1,8 @@
 -- Fixes a session: it must have a lease that can end, and fields that can be read.
--- Uses: arguments, clock, terms.
--- KEYS  1 session, 2 leases, 3 terms
+-- Uses: arguments, audit, clock, terms.
+-- KEYS  1 session, 2 leases, 3 terms, 4 audit
 -- ARGV  session, dry run (1), lease in ms if its own is unknown, broken (1: its streams cannot be read, it is to be closed);
---       fields: n, (name, value as it was read, new value, '' for none) × n
+--       fields: n, (name, value as it was read, new value, '' for none) × n; line of the audit or '', its run
 -- Returns {leased (1), closed (1), positions, from 1, of the fields …}: what was fixed, or would be
 -- Repeat: absolute; a lease is given only to a session that has none. HDEL is first, so that the script runs when memory is short.
 local SESSION, LEASES, TERMS = KEYS[1], KEYS[2], KEYS[3]
@@ -46,5 +46,8 @@ elseif not redis.call('ZSCORE', LEASES, session) then
     end
     redis.call('ZADD', LEASES, now + (term > 0 and term or lease), session)
   end
+end
+if #reply > 2 or reply[1] + reply[2] > 0 then
+  audit(arg(), arg())
 end
 return reply

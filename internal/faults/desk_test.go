@@ -14,7 +14,6 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
-	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
@@ -47,6 +46,9 @@ func (c chore) id() string { return fmt.Sprintf("chore-%d", c.N) }
 
 // mended is what a ledger counts once a broken chore may succeed.
 func (c chore) mended() string { return fmt.Sprintf("%s/%d/mended", c.Job, c.N) }
+
+// mendedHook is what a ledger counts once the post-job hook of a job may pass.
+func mendedHook(job string) string { return job + "/hook/mended" }
 
 type fate string
 
@@ -96,7 +98,12 @@ const (
 func deskRegistry(l *ledger) (*handlers.Registry, error) {
 	s := handlers.NewSet(deskSet, handlers.SetConfig{
 		Attributes: handlers.Attributes{Queue: deskQueue, MaxDeliveries: 1000},
-		Hooks:      handlers.Hooks{PostJob: func(context.Context, *handlers.Run) error { return nil }},
+		Hooks: handlers.Hooks{PostJob: func(_ context.Context, r *handlers.Run) error {
+			if mended, err := l.has(mendedHook(r.Job)); err != nil || !mended {
+				return errors.Join(err, handlers.Permanent(errFails))
+			}
+			return nil
+		}},
 	})
 	handlers.Handle(s, func(ctx context.Context, t *handlers.Task[chore]) error {
 		switch t.Args.Fate {
@@ -197,8 +204,8 @@ func (d *desk) work(ctx context.Context) {
 				Failed: int64(len(chores(job, broken, hopeless))), Retried: -int64(len(chores(job, broken))),
 			})
 		}
-		d.w.others += int64(len(chores(job, stale)))
-		d.w.perhaps += int64(len(chores(job, stuck))) // which may be cancelled before it has begun
+		d.w.others += int64(len(chores(job, stale)) + 1)  // one is of the run that was accepted
+		d.w.perhaps += int64(len(chores(job, stuck)) + 1) // which may be cancelled before it has begun
 		d.runs++
 		select {
 		case <-d.stop:
@@ -212,11 +219,30 @@ func (d *desk) work(ctx context.Context) {
 
 func deskJob(n int) string { return fmt.Sprintf("desk-%d", n) }
 
-// handle does everything to a run that is to be done to it, and again, until it has ended.
-func (d *desk) handle(ctx context.Context, job string) (*syncjob.Run, error) {
+// handle does everything to a run that is to be done to it, and to those beside it.
+func (d *desk) handle(ctx context.Context, job string) (run *syncjob.Run, err error) {
+	if run, err = d.until(ctx, job, d.step); err == nil {
+		_, err = d.until(ctx, acceptedJob(job), d.accept)
+	}
+	if err == nil {
+		_, err = d.until(ctx, overdueJob(job), d.overdue)
+	}
+	return run, err
+}
+
+// until does what is to be done to a run, and again, until it has ended.
+func (d *desk) until(
+	ctx context.Context, job string, step func(context.Context, string) (*syncjob.Run, error),
+) (*syncjob.Run, error) {
+	patient := 5 * attention
+	if d.lossy {
+		patient = attention
+	}
 	var last error
 	for begun := time.Now(); time.Since(begun) < 2*patience; {
-		run, err := d.step(ctx, job)
+		some, cancel := context.WithTimeout(ctx, patient)
+		run, err := step(some, job)
+		cancel()
 		if err == nil {
 			return run, nil
 		}
@@ -229,19 +255,13 @@ func (d *desk) handle(ctx context.Context, job string) (*syncjob.Run, error) {
 
 // step does what is to be done to a run once.
 func (d *desk) step(ctx context.Context, job string) (*syncjob.Run, error) {
-	patient := 5 * attention
-	if d.lossy {
-		patient = attention
-	}
-	ctx, cancel := context.WithTimeout(ctx, patient)
-	defer cancel()
 	run, err := d.m.Start(ctx, syncjob.Job{Name: job, Set: deskSet, Open: true, OnFailure: syncjob.OnFailureHold},
 		&syncjob.StartOptions{Key: job, IfActive: syncjob.IfActiveJoin})
 	if err != nil {
 		return nil, err
 	}
 	all := &enqueue.AllOptions{Hold: "desk", Seal: true}
-	if _, err := run.EnqueueAll(ctx, items(job), all); err != nil && !errors.Is(err, syncjob.ErrRunFinished) {
+	if _, err := run.EnqueueAll(ctx, itemsOf(chores(job)), all); err != nil && !errors.Is(err, syncjob.ErrRunFinished) {
 		return nil, err
 	}
 	for _, c := range chores(job, later) {
@@ -259,21 +279,19 @@ func (d *desk) step(ctx context.Context, job string) (*syncjob.Run, error) {
 	if err := d.mend(ctx, run); err != nil {
 		return nil, err
 	}
-	over := func(err error) bool { var e *syncjob.RunOverError; return errors.As(err, &e) }
 	if _, err := run.Retry(ctx, &syncjob.RetryOptions{IDs: idsOf(chores(job, broken))}); err != nil && !over(err) {
 		return nil, err
 	}
 	if _, err := run.Discard(ctx, &syncjob.RetryOptions{IDs: idsOf(chores(job, hopeless))}); err != nil && !over(err) {
 		return nil, err
 	}
-	_, err = run.Wait(ctx)
-	return run, err
+	return run, d.repeatHook(ctx, run)
 }
 
-// items are the chores of a run as they are enqueued.
-func items(job string) iter.Seq2[enqueue.Item, error] {
+// itemsOf are chores as they are enqueued.
+func itemsOf(all []chore) iter.Seq2[enqueue.Item, error] {
 	return func(yield func(enqueue.Item, error) bool) {
-		for _, c := range chores(job) {
+		for _, c := range all {
 			o := &enqueue.Options{ID: c.id(), IDFor: time.Hour}
 			switch c.Fate {
 			case later, dropped:
@@ -304,7 +322,7 @@ func (d *desk) mend(ctx context.Context, run *syncjob.Run) error {
 	}
 	ctx = context.WithoutCancel(ctx) // all of it, or some would never fail
 	for _, c := range chores(run.Job(), broken) {
-		if err := d.w.witness.server.Do(ctx, "HSET", d.w.witness.namespace+":counts", c.mended(), "1"); err != nil {
+		if err := d.note(ctx, c.mended()); err != nil {
 			return err
 		}
 	}
@@ -361,54 +379,5 @@ func (d *desk) compare(ctx context.Context, run *syncjob.Run) error {
 	for f, err := range run.Failures(ctx, nil) {
 		return fmt.Errorf("a failure is left: %v %w", f, err)
 	}
-	if err := d.compareAudit(ctx, run); err != nil {
-		return err
-	}
-	return d.compareTimeline(ctx, run)
-}
-
-// compareAudit requires that each change is told once.
-func (d *desk) compareAudit(ctx context.Context, run *syncjob.Run) error {
-	told := make(map[actions.Action][]string)
-	for e, err := range d.m.Audit(ctx, &syncjob.AuditOptions{Job: run.Job(), Run: run.Number()}) {
-		if err != nil {
-			return err
-		}
-		told[e.Action] = append(told[e.Action], e.Subject)
-	}
-	for action, of := range map[actions.Action][]chore{
-		actions.Cancel:     chores(run.Job(), dropped, stuck),
-		actions.Reschedule: chores(run.Job(), later),
-	} {
-		got := slices.Sorted(slices.Values(told[action]))
-		if want := slices.Sorted(slices.Values(idsOf(of))); !slices.Equal(got, want) {
-			return fmt.Errorf("the audit tells %s of %v, and not of %v", action, got, want)
-		}
-	}
-	if len(told[actions.Retry]) == 0 && !d.lossy || len(told[actions.Discard]) == 0 {
-		return fmt.Errorf("the audit tells only %v", told)
-	}
-	return nil
-}
-
-// compareTimeline requires that the timeline begins with the begin, ends with the end, and tells of
-// what was between.
-func (d *desk) compareTimeline(ctx context.Context, run *syncjob.Run) error {
-	all, err := run.Timeline(ctx)
-	if err != nil {
-		return err
-	}
-	var what []states.Moment
-	for i, e := range all {
-		what = append(what, e.What)
-		if i > 0 && e.At.Before(all[i-1].At) {
-			return fmt.Errorf("the timeline goes back from %v to %v", all[i-1], e)
-		}
-	}
-	tells := func(a actions.Action) bool { return slices.Contains(what, states.Moment(a)) }
-	between := (d.lossy || tells(actions.Retry)) && tells(actions.Discard)
-	if !between || what[0] != states.MomentCreated || what[len(what)-1] != states.MomentEnded {
-		return fmt.Errorf("the timeline tells %v", what)
-	}
-	return nil
+	return errors.Join(d.compareAudit(ctx, run), d.compareTimeline(ctx, run), d.compareBeside(ctx, job))
 }

@@ -29,8 +29,10 @@
 //
 // In rows about servers, replies and dead workers, and in the storm, runs are also worked on by
 // hand when the blow comes. Such a run is held on failure. Its tasks are cancelled, hastened,
-// expire, fail, are retried and discarded, while its workers are made quiet and drained. In the
-// end its counts, results, audit and timeline must be what was done to it.
+// expire, fail, are retried and discarded, while its workers are made quiet and drained; then its
+// post-job hook gives up, and is repeated. Beside it, the failures of another run are accepted
+// after a task expired while they held it, and a third is stopped at its deadline. In the end their
+// counts, results, audit and timeline must be what was done to them.
 //
 // # Rows
 //

@@ -84,6 +84,13 @@ func (w *world) anyCall(names ...string) func(redistest.Command) bool {
 	}
 }
 
+// nameOf is the script of a hash; "" if it is of none that was seen.
+func (s *scripts) nameOf(hash string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.names[hash]
+}
+
 // requireKnown requires that each name is a script's: the text of one that is not would be empty,
 // which every call ends with.
 func (s *scripts) requireKnown(t *testing.T, names []string) {

@@ -296,3 +296,26 @@ func TestAnotherSiteCannotAct(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, states.Running, s.Status)
 }
+
+// An action on all jobs that are shown goes on step by step by itself, and says when it is done.
+func TestAReaderActsOnManyJobs(t *testing.T) {
+	ctx, complaints := browse(t)
+	h := build(t)
+	h.Started("many/1", scene.Leaf{Block: true})
+	h.Started("many/2", scene.Leaf{Block: true})
+	var text string
+	require.NoError(t, chromedp.Run(ctx,
+		chromedp.Navigate(h.url+"jobs?prefix=many"),
+		chromedp.Click(`//section[@aria-labelledby="many"]//a[text()="Stop"]`, chromedp.BySearch),
+		chromedp.WaitVisible("form.ask"), chromedp.Text("main", &text),
+	))
+	require.Contains(t, text, "2 jobs selected: 2 would change, with 2 tasks.")
+	picture(t, ctx, "many-asked")
+	require.NoError(t, chromedp.Run(ctx,
+		chromedp.SendKeys(`input[name="reason"]`, "maintenance"), chromedp.Click("form.ask button"),
+		chromedp.WaitVisible(".done"), chromedp.Text("main", &text),
+	))
+	require.Contains(t, text, "It is done. 2 jobs selected: 2 changed, with 2 tasks.")
+	picture(t, ctx, "many-done")
+	require.Empty(t, complaints())
+}

@@ -18,7 +18,7 @@ func Pages(failed, busy *syncjob.Run, task string) map[string]string {
 		"run-failed": "run?" + of(failed), "run-busy": "run?" + of(busy), "tasks": "tasks?" + of(busy),
 		"task": "task?" + of(busy) + "&id=" + url.QueryEscape(task), "failures": "failures?" + of(failed),
 		"results": "results?" + of(failed),
-		"ask":     "act?action=stop-run&" + of(busy), "configure": "act?action=configure&set=" + Set,
+		"ask":     "act?action=stop-run&" + of(busy), "configure": "act?action=configure&set=" + Set, "ask-many": "act?action=stop-jobs&all=yes",
 		"missing": "task?" + of(busy) + "&id=none",
 	}
 }

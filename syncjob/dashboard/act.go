@@ -60,6 +60,15 @@ func (d *server) ask(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), ReadTime)
 	defer cancel()
+	if v.many != nil {
+		b, err := d.askMany(ctx, v, a, r.URL.Query())
+		if err != nil {
+			d.fail(w, r, err)
+			return
+		}
+		d.write(w, http.StatusOK, "many", view{Title: v.title, Nav: "jobs", Body: b})
+		return
+	}
 	b := &askBody{Title: v.title, Does: v.does, Danger: v.danger, Action: a, Back: a.back("")}
 	var err error
 	if v.touches != nil {
@@ -90,14 +99,24 @@ func (d *server) perform(r *http.Request, form url.Values) (*verb, Action, error
 	if v == nil {
 		return nil, a, errNoSuchAction
 	}
+	return v, a, d.within(r, a, form.Get("reason"), func(ctx context.Context) error {
+		if v.many != nil {
+			return &statusError{http.StatusBadRequest, "This action is about many jobs: use the call act-on-jobs.", nil}
+		}
+		return v.do(ctx, d.source, a, form)
+	})
+}
+
+// within does something that a request asks for, if it may, in the name of the user.
+func (d *server) within(r *http.Request, a Action, reason string, do func(context.Context) error) error {
 	if err := d.authorize(r, a); err != nil {
-		return nil, a, err
+		return err
 	}
-	who := syncjob.WithReason(syncjob.WithActor(r.Context(), d.opts.Actor(r)), form.Get("reason"))
+	who := syncjob.WithReason(syncjob.WithActor(r.Context(), d.opts.Actor(r)), reason)
 	ctx, cancel := context.WithTimeout(who, ReadTime)
 	defer cancel()
 	defer d.forget() // also after an error: the change may have been made
-	return v, a, v.do(ctx, d.source, a, form)
+	return do(ctx)
 }
 
 // act does what a form of a page asks for, and goes on to the page that shows the result.
@@ -105,6 +124,10 @@ func (d *server) act(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
 		d.fail(w, r, &statusError{http.StatusBadRequest, "The form could not be read: " + err.Error(), err})
+		return
+	}
+	if a := target(r.PostForm); a.Jobs != nil {
+		d.actMany(w, r, d.verbs[a.Name], a)
 		return
 	}
 	v, a, err := d.perform(r, r.PostForm)

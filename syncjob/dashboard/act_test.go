@@ -312,7 +312,7 @@ func asAnn() (opts dashboard.Options, asked func() []dashboard.Action) {
 }
 
 func TestEveryActionDoesWhatItsPageSays(t *testing.T) {
-	require.Equal(t, dashboard.Actions(), slices.Sorted(maps.Keys(acts)), "each action has a scene here")
+	require.Equal(t, dashboard.Actions(), slices.Sorted(slices.Values(append(keys(acts), keys(manyActs)...))), "each has a scene")
 	for name, scene := range acts {
 		t.Run(name, func(t *testing.T) {
 			opts, asked := asAnn()
@@ -346,6 +346,10 @@ func TestNobodyActsWithoutAuthorize(t *testing.T) {
 		require.Contains(t, page, "only shows")
 		status, _ = p.postJSON("act", map[string]any{"action": name, "job": "a"})
 		require.Equal(t, http.StatusForbidden, status, name)
+		if manyActs[name] != nil {
+			status, _ = p.postJSON("act-on-jobs", map[string]any{"action": name, "all": true, "dry_run": true})
+			require.Equal(t, http.StatusForbidden, status, name)
+		}
 	}
 	for _, call := range []string{"start", "enqueue"} {
 		status, _ := p.postJSON(call, map[string]any{"job": "a"})
@@ -355,7 +359,9 @@ func TestNobodyActsWithoutAuthorize(t *testing.T) {
 	require.False(t, s.Paused)
 	require.Equal(t, states.Running, s.Status)
 	require.Equal(t, syncjob.ModeReadWrite, p.mode())
-	_, page := p.get("run", of(r)...)
+	_, page := p.get("jobs")
+	require.NotContains(t, page, "act?", "no page offers what is refused")
+	_, page = p.get("run", of(r)...)
 	require.NotContains(t, page, "act?", "no page offers what is refused")
 }
 
@@ -386,7 +392,7 @@ func TestOtherOriginsCannotAct(t *testing.T) {
 		{"Origin": {"null"}},
 		{"Origin": {"https://evil.example"}, "X-Forwarded-Host": {"evil.example"}},
 	} {
-		for _, to := range []string{"act", "api/v1/act", "api/v1/start", "api/v1/enqueue"} {
+		for _, to := range []string{"act", "api/v1/act", "api/v1/act-on-jobs", "api/v1/start", "api/v1/enqueue"} {
 			h := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
 			maps.Copy(h, header)
 			res := p.do(http.MethodPost, p.url+to, strings.NewReader(form), h)

@@ -3,7 +3,6 @@ package dashboard
 import (
 	"context"
 	"net/url"
-	"strings"
 
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/states"
@@ -49,10 +48,10 @@ func (d *source) allRuns(ctx context.Context, q url.Values) (any, error) {
 	default:
 		options.Statuses = []states.Status{states.Status(b.Status)}
 	}
-	if key, value, found := strings.Cut(b.Label, "="); found {
-		options.Labels = map[string]string{key: value}
-	}
 	var err error
+	if options.Labels, err = labelOf(b.Label); err != nil {
+		return nil, err
+	}
 	place := func(s states.Run) string { return s.Cursor }
 	if b.Runs, b.Next, b.err, err = take(d.m.Runs(ctx, options), place); err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ var calls = []call{
 	{
 		"jobs",
 		"Jobs with their newest runs, by name.",
-		[]string{"group", "prefix", "after"},
+		[]string{"group", "prefix", "set", "label", "status", "after"},
 		jobsPage{},
 		func(ctx context.Context, d *source, q url.Values) (any, error) {
 			b, err := d.jobs(ctx, q)

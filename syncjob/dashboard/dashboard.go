@@ -119,6 +119,7 @@ func (d *server) routes() {
 		http.ServeFileFS(w, r, files, "files/openapi.json")
 	})
 	d.mux.HandleFunc("POST "+apiRoot+"act", d.actJSON)
+	d.mux.HandleFunc("POST "+apiRoot+"act-on-jobs", d.manyJSON)
 	d.mux.HandleFunc("POST "+apiRoot+"start", produce(d, Start, d.start, func(c startCall) string { return c.Job }))
 	d.mux.HandleFunc(
 		"POST "+apiRoot+"enqueue",

@@ -72,9 +72,11 @@ type enqueueCall struct {
 	Job   string          `json:"job"`
 	Kind  string          `json:"kind"`
 	Args  json.RawMessage `json:"args"`
-	ID    string          `json:"id,omitempty"`    // makes the call safe to repeat
+	ID    string          `json:"id,omitempty"`    // makes the call safe to repeat until the task has ended
 	Queue string          `json:"queue,omitempty"` // that of the kind, if empty
 	Delay int             `json:"delay_ms,omitempty"`
+	// IDFor is for how long after the end of the task a repeated call adds nothing.
+	IDFor int `json:"id_for_ms,omitempty"`
 	// Expires is from when on the task is not begun any more; never, if it is left out.
 	Expires time.Time `json:"expires,omitzero"`
 }
@@ -106,7 +108,8 @@ type started struct {
 
 func (d *source) enqueue(ctx context.Context, c enqueueCall) (any, error) {
 	receipt, err := d.m.Enqueue(ctx, c.Job, enqueue.Raw(c.Kind, c.Args, nil), &enqueue.Options{
-		ID: c.ID, Queue: c.Queue, Delay: time.Duration(c.Delay) * time.Millisecond, Expires: c.Expires,
+		ID: c.ID, IDFor: time.Duration(c.IDFor) * time.Millisecond, Queue: c.Queue,
+		Delay: time.Duration(c.Delay) * time.Millisecond, Expires: c.Expires,
 	})
 	return enqueued{receipt.ID, receipt.Duplicate}, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/rollcall-go/rollcall/syncjob"
@@ -12,10 +13,8 @@ import (
 
 // jobsBody is a page of jobs.
 type jobsBody struct {
-	Group  syncjob.Group
-	Prefix string
+	Filter JobFilter
 	After  string
-	Groups []syncjob.Group
 	Jobs   []states.Job
 	Next   string // name of the last job, if more follow
 	err    error
@@ -23,20 +22,49 @@ type jobsBody struct {
 
 func (b *jobsBody) missing() error { return b.err }
 
-func (d *source) jobs(ctx context.Context, q url.Values) (any, error) {
-	b := &jobsBody{
-		Group:  syncjob.Group(q.Get("group")),
-		Prefix: q.Get("prefix"),
-		After:  q.Get("after"),
-		Groups: []syncjob.Group{
-			syncjob.GroupAll, syncjob.GroupActive, syncjob.GroupFinished, syncjob.GroupStopped, syncjob.GroupSinglePass,
-			syncjob.GroupStanding, syncjob.GroupPeriodic,
-		},
+// Groups are those that can be chosen.
+func (b *jobsBody) Groups() []syncjob.Group {
+	return []syncjob.Group{
+		syncjob.GroupAll, syncjob.GroupActive, syncjob.GroupFinished, syncjob.GroupStopped, syncjob.GroupSinglePass,
+		syncjob.GroupStanding, syncjob.GroupPeriodic,
 	}
-	options := &syncjob.JobsOptions{Group: b.Group, Prefix: b.Prefix, After: b.After}
-	var err error
+}
+
+// Statuses are those that can be chosen.
+func (b *jobsBody) Statuses() []string {
+	return slices.DeleteFunc(statuses(), func(s string) bool { return s == "active" || s == "ended" }) // these are groups
+}
+
+// NextPage is the address of the jobs that follow.
+func (b *jobsBody) NextPage() string {
+	return link("jobs", append(b.Filter.pairs(), "after", b.Next)...)
+}
+
+// Acts are the actions on all jobs of the filter.
+func (b *jobsBody) Acts() (list []manyLink) {
+	for _, v := range verbs {
+		if v.many != nil {
+			list = append(list, manyLink{v.short, b.Filter.act(v.name), v.danger})
+		}
+	}
+	return list
+}
+
+// manyLink leads to an action on many jobs.
+type manyLink struct {
+	Text, To string
+	Danger   bool
+}
+
+func (d *source) jobs(ctx context.Context, q url.Values) (any, error) {
+	b := &jobsBody{Filter: filterOf(q), After: q.Get("after")}
+	options, err := b.Filter.options()
+	if err != nil {
+		return nil, err
+	}
+	options.After = b.After
 	place := func(s states.Job) string { return s.Name }
-	if b.Jobs, b.Next, b.err, err = take(d.m.Jobs(ctx, options), place); err != nil {
+	if b.Jobs, b.Next, b.err, err = take(d.m.Jobs(ctx, &options), place); err != nil {
 		return nil, err
 	}
 	return b, nil

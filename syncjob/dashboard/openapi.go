@@ -54,11 +54,19 @@ var posts = []struct {
 	path, summary string
 	body, answer  any
 }{
-	{"act", "Does an action: " + strings.Join(Actions(), ", ") + ".", actCall{}, struct{}{}},
+	{"act", "Does an action: " + strings.Join(actionsOn(false), ", ") + ".", actCall{}, struct{}{}},
+	{
+		"act-on-jobs",
+		"Does an action to all jobs that are selected, or with dry_run says which would be changed: " +
+			strings.Join(actionsOn(true), ", ") + ". A call works for two seconds at most. While its answer has more, " +
+			"the same call goes on with the next jobs. It is safe to repeat.",
+		manyCall{}, manyDone{},
+	},
 	{"start", "Starts a run of a single-pass job. With a key it is safe to repeat.", startCall{}, started{}},
 	{
 		"enqueue",
-		"Adds a task to the active run of a job. With an ID it is safe to repeat.",
+		"Adds a task to the active run of a job. With an id it is safe to repeat until the task has ended, and for " +
+			"id_for_ms after that.",
 		enqueueCall{},
 		enqueued{},
 	},

@@ -63,6 +63,9 @@ type Action struct {
 	// Prefix of the keys of semaphores.
 	Prefix string
 	Worker string // its name or ID
+	// Jobs says which jobs an action on many is about, such as "stop-jobs". Then Job is empty: whoever
+	// may act on some jobs only must be refused, unless the filter has no others. Nil for other actions.
+	Jobs *JobFilter
 }
 
 // actor is the default of Options.Actor.

@@ -3,6 +3,7 @@ package dashboard
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,6 +21,9 @@ type verb struct {
 	fields  []field
 	touches func(context.Context, *source, Action) (string, error) // what it is about now, and how much
 	do      func(context.Context, *source, Action, url.Values) error
+
+	many  bulkFunc // of an action on all jobs of a filter, instead of touches and do
+	short string   // on the page of jobs
 }
 
 // field is an input of an action.
@@ -33,12 +37,25 @@ type field struct {
 
 // target reads what a request is about.
 func target(q url.Values) Action {
+	if v := verbOf(q.Get("action")); v != nil && v.many != nil {
+		jobs := filterOf(q)
+		return Action{Name: v.name, Jobs: &jobs}
+	}
 	return Action{
 		Name: q.Get("action"), Job: q.Get("job"), Run: number(q.Get("run")), Task: q.Get("task"),
 		Set: q.Get("set"), Hold: q.Get("hold"),
 		Prefix: q.Get("prefix"), Worker: q.Get("worker"),
 		Scope: syncjob.Scope{Queue: q.Get("scope-queue"), Set: q.Get("scope-set"), Kind: q.Get("scope-kind")},
 	}
+}
+
+// verbOf finds an action by its name; nil if there is none.
+func verbOf(name string) *verb {
+	at := slices.IndexFunc(verbs, func(v *verb) bool { return v.name == name })
+	if at < 0 {
+		return nil
+	}
+	return verbs[at]
 }
 
 // looks is the action of a request that only reads.

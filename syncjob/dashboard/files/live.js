@@ -126,3 +126,7 @@ if (document.body.hasAttribute("data-live")) {
   listen();
   start();
 }
+
+// An action on many jobs goes on step by step, until the reader leaves.
+const onward = document.querySelector("form[data-onward]");
+if (onward) setTimeout(() => onward.requestSubmit(), 700);

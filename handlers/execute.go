@@ -9,6 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/internal/guard"
+	"github.com/rollcall-go/rollcall/internal/plural"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/verdicts"
 )
@@ -117,7 +118,7 @@ func poisoned(t *store.Task, attrs *Attributes) error {
 	if t.Crashes < attrs.MaxDeliveries {
 		return nil
 	}
-	return fmt.Errorf("not run again: %d workers died running it", t.Crashes)
+	return fmt.Errorf("not run again: %s died running it", plural.Of(t.Crashes, "worker"))
 }
 
 // unreadable says why the stored form of a task cannot be read; nil if it can. A task that cannot

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/internal/guard"
+	"github.com/rollcall-go/rollcall/internal/plural"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/verdicts"
 )
@@ -148,7 +149,7 @@ func judge(out *store.Outcome, a *Attempt, attrs *Attributes, err error) {
 
 func snooze(out *store.Outcome, v *verdict, attrs *Attributes) {
 	if out.Task.Snoozes >= attrs.MaxSnoozes {
-		fail(out, verdicts.Fail, fmt.Errorf("snoozed more than %d times", attrs.MaxSnoozes))
+		fail(out, verdicts.Fail, fmt.Errorf("snoozed more than %s", plural.Of(attrs.MaxSnoozes, "time")))
 		return
 	}
 	out.Task.Snoozes++

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rollcall-go/rollcall/internal/plural"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
@@ -124,7 +125,7 @@ func (b *bulk) err() error {
 	case b.sum.Failed == 0:
 		return fmt.Errorf("%s: %w", b.call.what, err)
 	}
-	return fmt.Errorf("%s: %d of %d jobs failed: %w", b.call.what, b.sum.Failed, b.sum.Matched, err)
+	return fmt.Errorf("%s: %d of %s failed: %w", b.call.what, b.sum.Failed, plural.Of(b.sum.Matched, "job"), err)
 }
 
 func (b *bulk) partition(job string) int { return store.PartitionOf(job, b.poll.of) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/rollcall-go/rollcall/internal/plural"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
@@ -99,7 +100,8 @@ func (e *StuckError) Error() string {
 	if e.Handlers == 1 {
 		return "1 handler did not return after its context was cancelled"
 	}
-	return fmt.Sprintf("%d handlers did not return after their contexts were cancelled", e.Handlers)
+	return plural.Of(e.Handlers, "handler") + " did not return after " +
+		plural.Verb(e.Handlers, "its context was", "their contexts were") + " cancelled"
 }
 
 // ErrNoResult is states.ErrNoResult.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/rollcall-go/rollcall/internal/plural"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
@@ -67,7 +68,7 @@ func boundsOf(l states.Limit) (all []string) {
 		line("%s is limited to %d running at a time of each job", who, l.MaxRunningPerJob)
 	}
 	if l.Rate.Events > 0 {
-		line("%s is limited to %d starts in %v", who, l.Rate.Events, l.Rate.Per)
+		line("%s is limited to %s in %v", who, plural.Of(l.Rate.Events, "start"), l.Rate.Per)
 	}
 	return all
 }

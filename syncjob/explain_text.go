@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-go/rollcall/internal/plural"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/statuses"
 	"github.com/rollcall-go/rollcall/syncjob/states"
@@ -23,8 +24,8 @@ func (x Explanation) String() string {
 		return b.String()
 	}
 	c := x.Run.Counts
-	line("run %d of job %q is %s: %d of %d tasks done: %d succeeded, %d failed, %d cancelled",
-		x.Run.Number, x.Run.Job, x.Run.Status, c.Done(), c.Total, c.Succeeded, c.Failed, c.Cancelled)
+	line("run %d of job %q is %s: %d of %s done: %d succeeded, %d failed, %d cancelled",
+		x.Run.Number, x.Run.Job, x.Run.Status, c.Done(), plural.Of(c.Total, "task"), c.Succeeded, c.Failed, c.Cancelled)
 	x.explainState(line)
 	said := map[string]bool{heldByRun: true, heldByReadOnly: true, heldByPreJob: true} // of the run
 	for _, w := range x.Waiting {
@@ -54,16 +55,15 @@ func (x Explanation) String() string {
 		switch {
 		case h.Unserved:
 			line(
-				"%d tasks of %s on queue %s are held by a worker that is gone, and no live worker serves them", h.Held, h.Kind,
-				h.Queue,
+				"%s held by a worker that is gone, and no live worker serves %s",
+				holds(h), plural.Verb(h.Held, "it", "them"),
 			)
 		case h.Lost:
 			line(
-				"%d tasks of %s on queue %s are held by a worker that is gone; they will be given to another", h.Held, h.Kind,
-				h.Queue,
+				"%s held by a worker that is gone; %s will be given to another", holds(h), plural.Verb(h.Held, "it", "they"),
 			)
 		default:
-			line("%d tasks of %s on queue %s are with worker %s", h.Held, h.Kind, h.Queue, h.Worker)
+			line("%s with worker %s", holds(h), h.Worker)
 		}
 	}
 	if x.Problem != "" {
@@ -98,7 +98,8 @@ func (x Explanation) explainState(line func(string, ...any)) {
 			line("its post-job hook has not completed")
 		}
 	case statuses.Stopping:
-		line("it is being stopped (%s); %d handlers have not returned", x.Run.Reason, x.Run.Counts.Running)
+		line("it is being stopped (%s); %s not returned", x.Run.Reason,
+			plural.Of(x.Run.Counts.Running, "handler")+plural.Verb(x.Run.Counts.Running, " has", " have"))
 	}
 	if awaitsDeadline(&x.Run) {
 		line("its deadline is %s: it is stopped then", x.Run.Deadline.UTC().Format(time.RFC3339))
@@ -112,7 +113,8 @@ func (x Explanation) explainState(line func(string, ...any)) {
 		case x.Run.Status == statuses.Finishing:
 			line("it is held since its post-job hook gave up (%s): repeat the hook, or accept this", x.Run.HookErr)
 		default:
-			line("it cannot end before its %d failed tasks are retried, discarded or accepted", x.Run.Counts.Failed)
+			line("it cannot end before its %s retried, discarded or accepted",
+				plural.Of(x.Run.Counts.Failed, "failed task")+plural.Verb(x.Run.Counts.Failed, " is", " are"))
 		}
 	}
 	if x.Run.RetryError != "" {
@@ -126,17 +128,26 @@ func (x Explanation) explainState(line func(string, ...any)) {
 func (x Explanation) explainWaiting(line func(string, ...any), w *WaitingTasks) {
 	where := w.where()
 	if ready := w.Waiting + w.Staged; ready > 0 {
-		line("%d tasks of %s wait, the oldest for %s", ready, where, x.ago(w.Oldest))
+		line("%s of %s %s, the oldest for %s", plural.Of(ready, "task"), where, plural.Verb(ready, "waits", "wait"), x.ago(w.Oldest))
 	}
 	if ready := w.Waiting + w.Recovered + w.Staged; ready > 0 && x.startable(w) {
-		line("%d live workers serve %s: they start it when they have room and it is the job's turn", w.Workers, where)
+		line("%s %s: %s it when there is room and it is the job's turn", plural.Of(w.Workers, "live worker"),
+			plural.Verb(w.Workers, "serves ", "serve ")+where, plural.Verb(w.Workers, "it starts", "they start"))
 	}
 	if w.Recovered > 0 {
-		line("%d tasks of %s wait to be tried one at a time: a worker died holding them", w.Recovered, where)
+		line("%s of %s %s to be tried one at a time: a worker died holding %s", plural.Of(w.Recovered, "task"), where,
+			plural.Verb(w.Recovered, "waits", "wait"), plural.Verb(w.Recovered, "it", "them"))
 	}
 	if w.Delayed > 0 {
-		line("%d tasks of %s are delayed, the first until %s", w.Delayed, where, w.NextDue.UTC().Format(time.RFC3339))
+		line("%s of %s %s delayed, the first until %s", plural.Of(w.Delayed, "task"), where, plural.Verb(w.Delayed, "is", "are"),
+			w.NextDue.UTC().Format(time.RFC3339))
 	}
+}
+
+// holds begins a line about tasks that a worker has.
+func holds(h HeldTasks) string {
+	return fmt.Sprintf("%s of %s on queue %s %s", plural.Of(h.Held, "task"), h.Kind, h.Queue,
+		plural.Verb(h.Held, "is", "are"))
 }
 
 // startable reports whether nothing holds tasks back but limits.

@@ -190,7 +190,7 @@ func TestExplainNamesDelaysPausesAndErrors(t *testing.T) {
 		require.Empty(t, why.Disagreements)
 		require.Contains(t, why.String(), "it is paused")
 		require.Contains(t, why.String(), "an attempt failed and is tried again: disk is full")
-		require.Contains(t, why.String(), "1 tasks of leaf on queue default are delayed, the first until 2000-01-01T01:00:00Z")
+		require.Contains(t, why.String(), "1 task of leaf on queue default is delayed, the first until 2000-01-01T01:00:00Z")
 	})
 }
 

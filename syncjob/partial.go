@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/internal/plural"
 )
 
 // PartialError is returned by calls that ask every partition of the store, if some of them did not
@@ -27,7 +28,7 @@ type PartialError struct {
 // Error implements error.
 func (e *PartialError) Error() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%d of %d partitions did not answer", len(e.Partitions), e.Of)
+	fmt.Fprintf(&text, "%d of %s did not answer", len(e.Partitions), plural.Of(e.Of, "partition"))
 	for i, p := range e.Partitions {
 		fmt.Fprintf(&text, "; partition %d: %v", p, e.Causes[i])
 	}

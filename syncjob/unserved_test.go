@@ -97,7 +97,7 @@ func TestWhereAllWorkersAreDeadNothingIsServed(t *testing.T) {
 		require.Len(t, fetched.Deliveries, 1)
 		x, err := run.Explain(t.Context())
 		require.NoError(t, err)
-		require.Contains(t, x.String(), "1 tasks of leaf on queue default are with worker w1")
+		require.Contains(t, x.String(), "1 task of leaf on queue default is with worker w1")
 
 		time.Sleep(time.Hour) // nobody is there to sweep
 		x, err = run.Explain(t.Context())

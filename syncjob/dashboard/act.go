@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"github.com/rollcall-go/rollcall/store/bounds"
-	"github.com/rollcall-go/rollcall/syncjob"
 )
 
 // askBody is the page of an action.
@@ -43,8 +42,6 @@ func (a *Action) back(done string) string {
 	}
 	return link("pauses", "done", done)
 }
-
-var errNoSuchAction = &statusError{http.StatusNotFound, "There is no such action.", nil}
 
 // ask shows what an action will do.
 func (d *server) ask(w http.ResponseWriter, r *http.Request) {
@@ -105,18 +102,6 @@ func (d *server) perform(r *http.Request, form url.Values) (*verb, Action, error
 		}
 		return v.do(ctx, d.source, a, form)
 	})
-}
-
-// within does something that a request asks for, if it may, in the name of the user.
-func (d *server) within(r *http.Request, a Action, reason string, do func(context.Context) error) error {
-	if err := d.authorize(r, a); err != nil {
-		return err
-	}
-	who := syncjob.WithReason(syncjob.WithActor(r.Context(), d.opts.Actor(r)), reason)
-	ctx, cancel := context.WithTimeout(who, ReadTime)
-	defer cancel()
-	defer d.forget() // also after an error: the change may have been made
-	return do(ctx)
 }
 
 // act does what a form of a page asks for, and goes on to the page that shows the result.

@@ -19,6 +19,8 @@ type statusError struct {
 func (e *statusError) Error() string { return e.text }
 func (e *statusError) Unwrap() error { return e.cause }
 
+var errNoSuchAction = &statusError{http.StatusNotFound, "There is no such action.", nil}
+
 // explain turns an error into what the user reads: what happened, and what can be done.
 func explain(err error) *statusError {
 	var known *statusError

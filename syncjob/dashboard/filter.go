@@ -9,13 +9,27 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
-// JobFilter selects jobs: those that the page of jobs shows, and those that an action on many is about.
-type JobFilter struct {
-	Group  syncjob.Group `json:"group,omitempty"`
-	Prefix string        `json:"prefix,omitempty"` // of the name
-	Set    string        `json:"set,omitempty"`    // of the newest run
-	Label  string        `json:"label,omitempty"`  // key=value
-	Status string        `json:"status,omitempty"` // of the newest run: "held", or one status
+// onJobs are the actions on many jobs, as the page of jobs names them.
+var onJobs = []struct {
+	name, short string
+	danger      bool
+}{
+	{"stop-jobs", "Stop", true},
+	{"enable-jobs", "Enable", false},
+	{"pause-jobs", "Pause", false},
+	{"resume-jobs", "Resume", false},
+	{"retry-jobs", "Retry failed tasks", false},
+	{"discard-jobs", "Discard failed tasks", true},
+}
+
+// isOnJobs reports whether an action is one on many jobs.
+func isOnJobs(name string) bool {
+	for _, a := range onJobs {
+		if a.name == name {
+			return true
+		}
+	}
+	return false
 }
 
 // filterOf reads a filter from an address or a form.

@@ -42,10 +42,8 @@ func (b *jobsBody) NextPage() string {
 
 // Acts are the actions on all jobs of the filter.
 func (b *jobsBody) Acts() (list []manyLink) {
-	for _, v := range verbs {
-		if v.many != nil {
-			list = append(list, manyLink{v.short, b.Filter.act(v.name), v.danger})
-		}
+	for _, a := range onJobs {
+		list = append(list, manyLink{a.short, b.Filter.act(a.name), a.danger})
 	}
 	return list
 }

@@ -197,7 +197,9 @@ func TestTheFilterOfJobsSelects(t *testing.T) {
 	require.NotContains(t, page, ">other<")
 	require.Contains(t, page, "action=stop-jobs&amp;prefix=import%2F&amp;set=tree&amp;status=running")
 	_, page = p.get("jobs")
-	require.Contains(t, page, "action=stop-jobs&amp;all=yes")
+	for name := range manyActs {
+		require.Contains(t, page, "action="+name+"&amp;all=yes")
+	}
 	for _, wrong := range []url.Values{{"label": {"x"}}, {"status": {"nonsense"}}, {"group": {"nonsense"}}} {
 		for _, at := range []string{"jobs?", "api/v1/jobs?"} {
 			res := p.do(http.MethodGet, p.url+at+wrong.Encode(), nil, nil)

@@ -68,6 +68,15 @@ type Action struct {
 	Jobs *JobFilter
 }
 
+// JobFilter selects jobs: those that the page of jobs shows, and those that an action on many is about.
+type JobFilter struct {
+	Group  syncjob.Group `json:"group,omitempty"`
+	Prefix string        `json:"prefix,omitempty"` // of the name
+	Set    string        `json:"set,omitempty"`    // of the newest run
+	Label  string        `json:"label,omitempty"`  // key=value
+	Status string        `json:"status,omitempty"` // of the newest run: "held", or one status
+}
+
 // actor is the default of Options.Actor.
 func actor(r *http.Request) string {
 	if user, _, ok := r.BasicAuth(); ok && user != "" {

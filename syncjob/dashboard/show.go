@@ -84,6 +84,18 @@ func (d *server) show(p page) http.HandlerFunc {
 	}
 }
 
+// within does something that a request asks for, if it may, in the name of the user.
+func (d *server) within(r *http.Request, a Action, reason string, do func(context.Context) error) error {
+	if err := d.authorize(r, a); err != nil {
+		return err
+	}
+	who := syncjob.WithReason(syncjob.WithActor(r.Context(), d.opts.Actor(r)), reason)
+	ctx, cancel := context.WithTimeout(who, ReadTime)
+	defer cancel()
+	defer d.forget() // also after an error: the change may have been made
+	return do(ctx)
+}
+
 // address is what a page is about: pages with the same address show the same.
 func address(p page, q url.Values) string {
 	about := maps.Clone(q)

@@ -3,7 +3,6 @@ package dashboard
 import (
 	"context"
 	"net/url"
-	"slices"
 	"strconv"
 	"time"
 
@@ -22,9 +21,11 @@ type verb struct {
 	touches func(context.Context, *source, Action) (string, error) // what it is about now, and how much
 	do      func(context.Context, *source, Action, url.Values) error
 
-	many  bulkFunc // of an action on all jobs of a filter, instead of touches and do
-	short string   // on the page of jobs
+	many bulkFunc // of an action on all jobs of a filter, instead of touches and do
 }
+
+// bulkFunc is a call of the manager on many jobs.
+type bulkFunc = func(*syncjob.Manager, context.Context, *syncjob.BulkOptions) (states.BulkResult, error)
 
 // field is an input of an action.
 type field struct {
@@ -37,9 +38,9 @@ type field struct {
 
 // target reads what a request is about.
 func target(q url.Values) Action {
-	if v := verbOf(q.Get("action")); v != nil && v.many != nil {
+	if name := q.Get("action"); isOnJobs(name) {
 		jobs := filterOf(q)
-		return Action{Name: v.name, Jobs: &jobs}
+		return Action{Name: name, Jobs: &jobs}
 	}
 	return Action{
 		Name: q.Get("action"), Job: q.Get("job"), Run: number(q.Get("run")), Task: q.Get("task"),
@@ -47,15 +48,6 @@ func target(q url.Values) Action {
 		Prefix: q.Get("prefix"), Worker: q.Get("worker"),
 		Scope: syncjob.Scope{Queue: q.Get("scope-queue"), Set: q.Get("scope-set"), Kind: q.Get("scope-kind")},
 	}
-}
-
-// verbOf finds an action by its name; nil if there is none.
-func verbOf(name string) *verb {
-	at := slices.IndexFunc(verbs, func(v *verb) bool { return v.name == name })
-	if at < 0 {
-		return nil
-	}
-	return verbs[at]
 }
 
 // looks is the action of a request that only reads.

@@ -22,14 +22,8 @@ func Actions() []string {
 }
 
 // actionsOn lists the names of actions on many jobs, or on one thing.
-func actionsOn(many bool) (names []string) {
-	for _, v := range verbs {
-		if (v.many != nil) == many {
-			names = append(names, v.name)
-		}
-	}
-	slices.Sort(names)
-	return names
+func actionsOn(many bool) []string {
+	return slices.DeleteFunc(Actions(), func(name string) bool { return isOnJobs(name) != many })
 }
 
 var verbs = []*verb{
@@ -216,29 +210,29 @@ var verbs = []*verb{
 		do:      func(ctx context.Context, d *source, a Action, _ url.Values) error { return d.m.Delete(ctx, a.Job) },
 	},
 	{
-		name: "stop-jobs", title: "Stop these jobs", short: "Stop", danger: true, many: (*syncjob.Manager).StopAll,
+		name: "stop-jobs", title: "Stop these jobs", danger: true, many: (*syncjob.Manager).StopAll,
 		does: "Their active runs stop, and the handlers of running tasks are cancelled. " +
 			"Declared jobs start no run until they are enabled.",
 	},
 	{
-		name: "enable-jobs", title: "Enable these jobs", short: "Enable", many: (*syncjob.Manager).EnableAll,
+		name: "enable-jobs", title: "Enable these jobs", many: (*syncjob.Manager).EnableAll,
 		does: "Periodic jobs are due at the next time of their schedule. Standing jobs get a run at once.",
 	},
 	{
-		name: "pause-jobs", title: "Pause the runs of these jobs", short: "Pause", many: (*syncjob.Manager).PauseAll,
+		name: "pause-jobs", title: "Pause the runs of these jobs", many: (*syncjob.Manager).PauseAll,
 		does: "Waiting tasks of their active runs do not start until they are resumed. Running tasks go on.",
 	},
 	{
-		name: "resume-jobs", title: "Resume the runs of these jobs", short: "Resume", many: (*syncjob.Manager).ResumeAll,
+		name: "resume-jobs", title: "Resume the runs of these jobs", many: (*syncjob.Manager).ResumeAll,
 		does: "Waiting tasks of their active runs start again.",
 	},
 	{
-		name: "retry-jobs", title: "Retry the failed tasks of these jobs", short: "Retry failed tasks", fields: kindField,
+		name: "retry-jobs", title: "Retry the failed tasks of these jobs", fields: kindField,
 		does: "Failed tasks of their active runs wait again, with all their retries. An empty kind means all.",
 		many: (*syncjob.Manager).RetryAll,
 	},
 	{
-		name: "discard-jobs", title: "Discard the failed tasks of these jobs", short: "Discard failed tasks",
+		name: "discard-jobs", title: "Discard the failed tasks of these jobs",
 		does: "Failed tasks of their active runs count as cancelled, and their failures are gone. " +
 			"An empty kind means all.",
 		danger: true, fields: kindField, many: (*syncjob.Manager).DiscardAll,

@@ -29,11 +29,11 @@ func (a *app) actions() []*cobra.Command {
 // counted says how many tasks a run has, for the question before something is stopped.
 func counted(s states.Run) string {
 	return fmt.Sprintf(
-		"Run %d of %s is %s: %d tasks run, %d wait, %d have failed.",
+		"Run %d of %s is %s: %s running, %d waiting, %d failed.",
 		s.Number,
 		syncjob.Printable(s.Job),
 		s.Status,
-		s.Counts.Running,
+		many(s.Counts.Running, "task"),
 		s.Counts.Pending+s.Counts.Delayed,
 		s.Counts.Failed,
 	)
@@ -276,7 +276,7 @@ func (a *app) deletion() *cobra.Command {
 			}
 			runs, err := a.m.JobRuns(ctx, args[0])
 			if err == nil {
-				err = a.sure(fmt.Sprintf("%s has %d runs.", syncjob.Printable(args[0]), len(runs)))
+				err = a.sure(fmt.Sprintf("%s has %s.", syncjob.Printable(args[0]), many(len(runs), "run")))
 			}
 			if err == nil {
 				err = a.m.Delete(ctx, args[0])

@@ -204,8 +204,8 @@ func (a *app) ended(s states.Run) error {
 			return err
 		}
 	} else {
-		a.say("%s: %d of %d tasks in %s, %d failed",
-			string(s.Status), s.Counts.Done(), s.Counts.Total, cell(s.Elapsed), s.Counts.Failed)
+		a.say("%s: %d of %s in %s, %d failed",
+			string(s.Status), s.Counts.Done(), many(s.Counts.Total, "task"), cell(s.Elapsed), s.Counts.Failed)
 		if s.LastError != "" {
 			a.say("last error: %s", s.LastError)
 		}

@@ -83,10 +83,10 @@ func (a *app) follow(ctx context.Context, r *syncjob.Run) error {
 				continue
 			}
 			a.say(
-				"%s: %d of %d tasks, %d failed, %.1f/s",
+				"%s: %d of %s, %d failed, %.1f/s",
 				string(s.Status),
 				s.Counts.Done(),
-				s.Counts.Total,
+				many(s.Counts.Total, "task"),
 				s.Counts.Failed,
 				s.Rate,
 			)
@@ -133,12 +133,12 @@ func (a *app) draw(ctx context.Context, b *bytes.Buffer) error {
 	mode, modeErr := a.m.Mode(ctx)
 	fmt.Fprintf(
 		b,
-		"%s  %s  %s, %d of %d slots in use\n\n",
+		"%s  %s  %s, %d of %s in use\n\n",
 		time.Now().Format(time.TimeOnly),
 		mode,
 		many(len(workers), "worker"),
 		min(held, slots),
-		slots,
+		many(slots, "slot"),
 	)
 	queues, queuesErr := a.m.Queues(ctx)
 	fmt.Fprintln(b, "QUEUES")

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rollcall-go/rollcall/internal/plural"
 	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
@@ -40,7 +41,7 @@ func countFixes(
 	why = strings.Join(f.was, ", ")
 	if lost > 0 {
 		why += fmt.Sprintf("; %d are nowhere: they failed", lost)
-		f.set = append(f.set, "error", fmt.Sprintf("%d tasks were lost by the store", lost))
+		f.set = append(f.set, "error", plural.Of(lost, "task")+plural.Verb(lost, " was", " were")+" lost by the store")
 		if status == statuses.Finishing {
 			f.set = append(f.set, "finalstatus", string(statuses.Failed))
 		}

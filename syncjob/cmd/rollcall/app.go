@@ -125,6 +125,13 @@ func (a *app) root() *cobra.Command {
 			"4 not in such a state, 5 the store does not answer.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			switch a.output {
+			case "table", "json", "jsonl":
+				return nil
+			}
+			return usageError{fmt.Errorf("--output is table, json or jsonl, not %q", a.output)}
+		},
 	}
 	f := c.PersistentFlags()
 	f.StringVar(
@@ -230,11 +237,6 @@ func (a *app) who() string {
 
 // connect opens the store.
 func (a *app) connect(ctx context.Context) error {
-	switch a.output {
-	case "table", "json", "jsonl":
-	default:
-		return usageError{fmt.Errorf("--output is table, json or jsonl, not %q", a.output)}
-	}
 	if a.m != nil {
 		return nil
 	}

@@ -79,6 +79,12 @@ func (a *app) alsoMany(
 	return c
 }
 
+// bulkAnswer is a result with the jobs that were, or would be, changed.
+type bulkAnswer struct {
+	states.BulkResult
+	Jobs []states.BulkJob `json:"jobs"`
+}
+
 // doMany shows what a call would do, asks, and does it.
 func (a *app) doMany(
 	ctx context.Context, w words, o syncjob.BulkOptions,
@@ -110,7 +116,7 @@ func (a *app) doMany(
 	}
 	got, err := call(ctx, &o)
 	if a.output != "table" {
-		return errors.Join(one(a, got, nil), err)
+		return errors.Join(one(a, bulkAnswer{got, jobs}, nil), err)
 	}
 	if len(jobs) > 0 {
 		err = errors.Join(list(a, slice(jobs, nil), bulkColumns), err)

@@ -55,6 +55,13 @@ func (a *app) start() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if follow && a.output == "json" { // one document: that of the run at its end
+				s, err := r.Wait(ctx)
+				if err != nil {
+					return err
+				}
+				return a.ended(s)
+			}
 			if r.Existing() {
 				a.did(answer{Job: r.Job(), Run: r.Number(), Existing: true}, "found %s", numbered(r))
 			} else {

@@ -50,6 +50,7 @@ func main() {
 
 	// Everybody who reaches this server may look. Options.Authorize lets people act, too.
 	http.Handle("/rollcall/", dashboard.New(m, dashboard.Options{Title: "Gallery"}))
+	http.Handle("GET /{$}", http.RedirectHandler("/rollcall/", http.StatusSeeOther))
 	http.HandleFunc("POST /albums/{name}", func(w http.ResponseWriter, r *http.Request) {
 		n, _ := strconv.Atoi(r.FormValue("images"))
 		run, err := m.Start(
@@ -64,7 +65,8 @@ func main() {
 				return
 			}
 			fmt.Fprintf(
-				w, "%s: %d of %d tasks, %.0f/s, ETA %v\n", s.Status, s.Counts.Done(), s.Counts.Total, s.Rate, s.ETA,
+				w, "%s: %d of %d tasks, %.0f/s, %v to go\n", s.Status, s.Counts.Done(), s.Counts.Total, s.Rate,
+				s.ETA.Round(100*time.Millisecond),
 			)
 			_ = http.NewResponseController(w).Flush()
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rollcall-go/rollcall/syncjob"
@@ -41,6 +42,7 @@ const active = 20
 
 func (d *source) home(ctx context.Context, _ url.Values) (any, error) {
 	b := new(homeBody)
+	d.readAhead(ctx)
 	queues, err := d.queues.get(ctx)
 	if err = b.partly(err); err != nil {
 		return nil, err
@@ -99,6 +101,16 @@ func (d *source) home(ctx context.Context, _ url.Values) (any, error) {
 		b.warn("note", link("pauses"), "%s", strings.ToUpper(text[:1])+text[1:])
 	}
 	return b, d.activeRuns(ctx, b)
+}
+
+// readAhead reads at the same time what the first page shows: it is fresh then. Errors are met again by
+// those who use it.
+func (d *source) readAhead(ctx context.Context) {
+	var all sync.WaitGroup
+	all.Go(func() { _, _ = d.queues.get(ctx) })
+	all.Go(func() { _, _ = d.done.get(ctx) })
+	all.Go(func() { _, _ = d.hour.get(ctx) })
+	all.Wait()
 }
 
 // lostLately adds that workers were lost.

@@ -47,7 +47,7 @@ var errTooSlow = errors.New("it did not answer within 2s of the others")
 // poll asks partitions of the store. Those that failed are asked no more.
 type poll struct {
 	of       int
-	patient  bool // waits for each partition as long as a call is repeated
+	patient  bool // waits for each partition as long as a call is repeated, as for the only one
 	answered bool // one has answered
 	failed   map[int]error
 	asked    map[int]bool
@@ -83,7 +83,7 @@ func (p *poll) ask(ctx context.Context, partitions []int, do func(ctx context.Co
 	for i := 0; i < len(partitions) && !p.answered; i++ {
 		p.answered = <-answers
 	}
-	if p.answered && !p.patient {
+	if p.answered && !p.patient && p.of > 1 {
 		group.StopAfter(patience, errTooSlow)
 	}
 	group.Wait()

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,18 +29,18 @@ const (
 // cannot be read. At each quiet moment its copy is like it, what somebody else put into the
 // destination is as it was, and a hook was called after each change.
 func TestADayOfChanges(t *testing.T) {
-	seeds, deaths := 2, int64(1)
+	seeds, ends, large := 2, int64(1), os.Getenv(treeEnv) != ""
 	if text := os.Getenv(seedsEnv); text != "" {
 		var err error
 		seeds, err = strconv.Atoi(text)
 		require.NoError(t, err)
-		deaths = 3
+		ends = 5
 	}
 	server := redistest.Start(t, nil)
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			newDay(t, server.URL(), uint64(seed), deaths).pass()
+			newDay(t, server.URL(), uint64(seed), ends, large).pass()
 		})
 	}
 }
@@ -57,7 +56,7 @@ type day struct {
 	changes int    // so far
 	lists   map[string]*listing
 	theirs  map[string]treetest.Entry
-	deaths  atomic.Int64 // that are left; each takes as long as others need to hear of it
+	ends    int64 // of workers that are left; each takes as long as others need to hear of it
 	deleted int64
 	workers []*worker
 }
@@ -68,7 +67,7 @@ const (
 	changesInRound = 40
 )
 
-func newDay(t *testing.T, url string, seed uint64, deaths int64) *day {
+func newDay(t *testing.T, url string, seed uint64, ends int64, large bool) *day {
 	d := &day{trees: newTrees(t), rand: rand.New(rand.NewPCG(seed, 0)), theirs: make(map[string]treetest.Entry)}
 	d.faults, d.hooks = filepath.Join(filepath.Dir(d.Src), "faults"), filepath.Join(filepath.Dir(d.Src), "hooks")
 	require.NoError(t, os.WriteFile(d.faults, nil, 0o600))
@@ -82,17 +81,28 @@ func newDay(t *testing.T, url string, seed uint64, deaths int64) *day {
 	d.manager, err = syncjob.Open(t.Context(), url, syncjob.Config{Registry: registry, Namespace: namespace})
 	require.NoError(t, err)
 	d.job = syncjob.Job{Name: "day", Set: SetName, Root: d.args(set)}
-	d.deaths.Store(deaths)
+	d.ends = ends
 	mortal := rand.New(rand.NewPCG(seed, 1))
-	o := order{URL: url, Namespace: namespace, Faults: d.faults, Hooks: d.hooks}
+	healthy := order{URL: url, Namespace: namespace, Faults: d.faults, Hooks: d.hooks}
 	d.workers = []*worker{
-		startWorker(t, o, func() int64 {
-			if d.deaths.Add(-1) < 0 {
-				return 0
+		startWorker(t, func() order {
+			o := healthy
+			if d.ends--; d.ends < 0 {
+				return o
 			}
-			return 1 + mortal.Int64N(400)
+			moments := int64(400)
+			if large {
+				moments <<= mortal.IntN(7)
+			}
+			at := 1 + mortal.Int64N(moments)
+			if (int64(seed)+d.ends)%2 == 0 {
+				o.DieAt = at
+			} else {
+				o.PauseAt = at
+			}
+			return o
 		}),
-		startWorker(t, o, func() int64 { return 0 }),
+		startWorker(t, func() order { return healthy }),
 	}
 	t.Cleanup(func() { require.NoError(t, d.manager.Close()) })
 	return d
@@ -146,6 +156,9 @@ func (d *day) sync(unreadable []string) {
 	require.NoError(d.T, err)
 	require.Equal(d.T, states.Succeeded, final.Status, final.LastError)
 	require.Empty(d.T, final.HookErr)
+	for _, w := range d.workers {
+		w.quiet()
+	}
 	d.deleted += Counted(final.Counters).Deleted
 
 	want := treetest.Snapshot(d.T, d.Src)

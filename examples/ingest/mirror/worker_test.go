@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -33,6 +35,7 @@ type order struct {
 	Faults         string // a file with the directories that it cannot read, one a line
 	Hooks          string // a file to which it adds each hook after an event: its name and the path, quoted
 	DieAt          int64  // the moment at which it kills itself: a call of the source, or a hook; 0 is never
+	PauseAt        int64  // the moment at which it pauses itself; 0 is never
 }
 
 func TestMain(m *testing.M) {
@@ -46,19 +49,27 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// workOn is a worker until its standard input ends, or it kills itself.
+// workOn is a worker until its standard input ends, or it kills itself. It answers each line there
+// when no task runs in it. If it was paused before, it dies then.
 func workOn(text string) error {
 	var o order
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
 		return err
 	}
 	var moments atomic.Int64
+	die := func() {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	}
 	point := func() {
-		if moments.Add(1) == o.DieAt {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {}
+		switch moments.Add(1) {
+		case o.DieAt:
+			die()
+		case o.PauseAt:
+			_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 		}
 	}
+	var running sync.RWMutex // each task reads
 	before := func(context.Context, handlers.Event) error { point(); return nil }
 	after := func(ctx context.Context, e handlers.Event) error {
 		point()
@@ -71,6 +82,13 @@ func workOn(text string) error {
 	}
 	registry, err := NewRegistry(Config{
 		Hooks: handlers.EventHooks{Before: before, After: after},
+		Middleware: []handlers.Middleware{func(next handlers.Handler) handlers.Handler {
+			return func(ctx context.Context, a *handlers.Attempt) error {
+				running.RLock()
+				defer running.RUnlock()
+				return next(ctx, a)
+			}
+		}},
 		Open: func(_ context.Context, src string) (Source, error) {
 			unreadable, err := os.ReadFile(o.Faults)
 			f := &faulty{Source: DirectorySource(src), list: make(map[string]int), point: point}
@@ -89,6 +107,9 @@ func workOn(text string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	m, err := syncjob.Open(ctx, o.URL, syncjob.Config{Registry: registry, Namespace: o.Namespace})
+	for errors.Is(err, syncjob.ErrUnavailable) && ctx.Err() == nil { // as whoever starts it again does
+		m, err = syncjob.Open(ctx, o.URL, syncjob.Config{Registry: registry, Namespace: o.Namespace})
+	}
 	if err != nil {
 		return err
 	}
@@ -99,9 +120,16 @@ func workOn(text string) error {
 	if err != nil {
 		return err
 	}
-	go func() { // whoever started it is gone
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		os.Exit(1)
+	go func() {
+		for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+			running.Lock()
+			fmt.Println()
+			if o.PauseAt > 0 && moments.Load() >= o.PauseAt {
+				die()
+			}
+			running.Unlock()
+		}
+		os.Exit(1) // whoever started it is gone
 	}()
 	return errors.Join(w.Run(ctx), m.Close())
 }
@@ -110,27 +138,34 @@ func workOn(text string) error {
 type worker struct {
 	t     *testing.T
 	stop  chan struct{}
-	ended chan int // how often it died
+	asked chan chan<- bool // whether the process is quiet; false if it died before it was
+	over  chan struct{}    // closed when it is not started again
+	ended func() int       // stops it and returns how often it died
 }
 
-// startWorker starts a worker. It dies at the moments that dieAt returns.
-func startWorker(t *testing.T, o order, dieAt func() int64) *worker {
-	w := &worker{t: t, stop: make(chan struct{}), ended: make(chan int, 1)}
+// startWorker starts a worker. Each of its lives is as order returns.
+func startWorker(t *testing.T, next func() order) *worker {
+	w := &worker{t: t, stop: make(chan struct{}), asked: make(chan chan<- bool), over: make(chan struct{})}
+	deaths := 0
 	go func() {
-		deaths := 0
-		for {
-			o.DieAt = dieAt()
-			died, err := w.run(o)
-			if err != nil {
+		defer close(w.over)
+		for died := true; died; {
+			var err error
+			died, err = w.run(next())
+			switch {
+			case err != nil:
 				t.Error(err)
+			case died:
+				deaths++
 			}
-			if err != nil || !died {
-				w.ended <- deaths
-				return
-			}
-			deaths++
 		}
 	}()
+	w.ended = sync.OnceValue(func() int {
+		close(w.stop)
+		<-w.over
+		return deaths
+	})
+	t.Cleanup(func() { w.ended() })
 	return w
 }
 
@@ -142,7 +177,8 @@ func (w *worker) run(o order) (died bool, err error) {
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^$")
 	cmd.Env = append(os.Environ(), orderEnv+"="+string(text))
-	cmd.Stderr = os.Stderr
+	answers := make(answers, 1)
+	cmd.Stdout, cmd.Stderr = answers, os.Stderr
 	alive, err := cmd.StdinPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -152,27 +188,62 @@ func (w *worker) run(o order) (died bool, err error) {
 	}
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
-	select {
-	case err := <-done:
-		if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
-			return true, nil
+	asked, reply := w.asked, make(chan<- bool, 1)
+	defer func() { reply <- false }()
+	for {
+		select {
+		case reply = <-asked:
+			asked = nil // one at a time
+			_ = cmd.Process.Signal(syscall.SIGCONT)
+			_, _ = io.WriteString(alive, "\n")
+		case <-answers:
+			reply <- true
+			asked, reply = w.asked, make(chan<- bool, 1)
+		case err := <-done:
+			if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
+				return true, nil
+			}
+			return false, fmt.Errorf("the worker ended: %w", err)
+		case <-w.stop:
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+			_ = cmd.Process.Signal(syscall.SIGCONT)
+			if err := <-done; err != nil {
+				w.t.Logf("the worker ended: %v", err)
+			}
+			_ = alive.Close()
+			return false, nil
 		}
-		return false, fmt.Errorf("the worker ended: %w", err)
-	case <-w.stop:
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		if err := <-done; err != nil {
-			w.t.Logf("the worker ended: %v", err)
+	}
+}
+
+// answers receives the answers of a process.
+type answers chan struct{}
+
+// Write implements io.Writer.
+func (a answers) Write(p []byte) (int, error) {
+	a <- struct{}{}
+	return len(p), nil
+}
+
+// quiet wakes the worker if it is paused, and returns when no task runs in it. A worker that was
+// paused for longer than its lease does not know at once that others have done its tasks, and the
+// run may have ended without it.
+func (w *worker) quiet() {
+	for {
+		reply := make(chan bool, 1)
+		select {
+		case w.asked <- reply:
+			if <-reply {
+				return
+			}
+		case <-w.over:
+			return
 		}
-		_ = alive.Close()
-		return false, nil
 	}
 }
 
 // end stops the worker and returns how often it died.
-func (w *worker) end() int {
-	close(w.stop)
-	return <-w.ended
-}
+func (w *worker) end() int { return w.ended() }
 
 // below reports whether an entry is in one of the directories.
 func below(dirs []string, path string) bool {

@@ -27,8 +27,7 @@
 //	synchronous, progress        -wait, and the progress of start and watch
 //	restart, path, file queue    -restart-queue, -path-queue, -file-queue
 //	exclude_file_type            -exclude-type
-//	exclude_file_name            -exclude-name
-//	exclude_directory_name       -exclude-dir
+//	exclude_…_name               -exclude-name of files, -exclude-dir of directories
 //	profile                      -profile: JSON lines about the tasks, with the host
 //	log_filename, log_level      -log-file, -log-level
 //	log_interval, log_when       -log-size: files are rotated by size, and four are kept
@@ -45,7 +44,7 @@
 //	operation put_append         -operation append
 //	operation no_op              -operation none
 //	operation register           none: a file system has no catalogue of files that lie elsewhere
-//	delete_mode                  -delete none, trash or delete; unregister: as register
+//	delete_mode                  -delete none, trash (to -trash) or delete; unregister: as register
 //	target_path                  none: it is of register only. Another name in the same directory:
 //	                             target_path(path) of a script
 //	character_map                -character-map
@@ -58,9 +57,10 @@
 //	pre_job, post_job            functions of a script; those of mirror check and close the trees
 //
 //	start, stop                  the commands start and stop; ctrl-C of a start that waits
-//	list                         the command list: periodic, running and finished jobs, with figures
-//	watch                        the command watch; its exit status is that of the run
-//	                             and new: explain, failures, redrive, configure, -dry-run, -strict
+//	list, watch                  the commands list and watch; the exit status is that of the run
+//	                             and new: explain, failures, redrive, configure, and -dry-run,
+//	                             -strict, -json, -workers, -record; the command rollcall with
+//	                             --namespace ingest
 //	a lock on each path          one run at a time changes a destination; others are refused
 package main
 

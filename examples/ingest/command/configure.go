@@ -14,7 +14,8 @@ import (
 const configureUsage = `ingest configure NAME -store redis://HOST:PORT [flags]
 
 Changes how the tasks of the newest run of a job are tried, while it runs. It is in force for the
-next attempt on every worker within a second, and ends with the run.`
+next attempt on every worker within a second, and ends with the run. To change later runs of a
+periodic job, start it again with these flags: it begins a run then, and goes on as before.`
 
 // configure is the command "configure".
 func (t tool) configure(ctx context.Context, args []string, io streams) error {
@@ -67,6 +68,10 @@ func (a *attributes) configure(ctx context.Context, m *syncjob.Manager, name str
 		a.apply(&c.Set)
 		return nil
 	})
+	if errors.Is(err, syncjob.ErrRunFinished) {
+		return fmt.Errorf("no run of job %s is active, so there is none to configure; \"ingest start\" with the flags "+
+			"is for its next runs: %w", name, err)
+	}
 	if err == nil {
 		say(out, "job %s: configured", name)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -33,10 +34,12 @@ func TestWhatAnotherProcessPutThereIsDeleted(t *testing.T) {
 	require.Contains(t, printed, `to delete: "`+tr.Dst+`/dir/gone"`)
 	require.Contains(t, printed, `to delete: "`+tr.Dst+`/dir/"`)
 	require.NotContains(t, printed, "more")
+	require.Contains(t, printed, "; a dry run changes nothing")
 	require.FileExists(t, filepath.Join(tr.Dst, "dir/gone"))
 	got, printed = start("-delete", "trash", "-trash", trash)
 	require.Equal(t, files{Unchanged: 1, Deleted: 1}, got)
 	require.Contains(t, printed, "1 deleted")
+	require.NotContains(t, printed, "dry run")
 	tr.RequireEqual()
 	moved, err := filepath.Glob(filepath.Join(trash, "*/dir/gone"))
 	require.NoError(t, err)
@@ -161,7 +164,31 @@ func TestAttributesOfARunAreConfiguredWhileItRuns(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 7, c.Configuration.Set.MaxRetries)
 	require.Equal(t, 90*time.Second, c.Configuration.Set.Timeout)
-	status, _, stderr := command(t.Context(), "configure", "b", "-retries", "1", "-store", server.URL())
-	require.Equal(t, exitFailed, status)
-	require.Contains(t, stderr, "not found")
+	refused := func(name, why string) {
+		status, _, stderr := command(t.Context(), "configure", name, "-retries", "1", "-store", server.URL())
+		require.Equal(t, exitFailed, status)
+		require.Contains(t, stderr, why)
+	}
+	refused("b", "not found")
+	operate("stop", "a")
+	refused("a", "no run of job a is active")
+}
+
+// The table of options in the program's documentation has all flags, and no other ones.
+func TestEachFlagIsInTheTableOfOptions(t *testing.T) {
+	text, err := os.ReadFile("../main.go")
+	require.NoError(t, err)
+	_, table, found := strings.Cut(string(text), "# What the options")
+	require.True(t, found)
+	flags := regexp.MustCompile(`[ (]-([a-z][a-z-]*)`)
+	inTable := map[string]bool{"src": true, "dst": true, "store": true, "event-handler": true} // the last one is in cloud
+	for _, match := range flags.FindAllStringSubmatch(table, -1) {
+		inTable[match[1]] = true
+	}
+	_, _, help := command(t.Context(), "start", "-h")
+	for _, match := range regexp.MustCompile(`(?m)^  -([a-z-]+)`).FindAllStringSubmatch(help, -1) {
+		require.Contains(t, inTable, match[1])
+		delete(inTable, match[1])
+	}
+	require.Equal(t, map[string]bool{"event-handler": true}, inTable, "flags of no command")
 }

@@ -59,11 +59,14 @@ func (f *startFlags) run(ctx context.Context, cfg syncjob.Config, io streams) (e
 		}
 		return f.attributes.inputError(err)
 	}
-	every := ""
+	how := ""
 	if f.interval > 0 {
-		every = fmt.Sprintf(", every %v", f.interval)
+		how = fmt.Sprintf(", every %v", f.interval)
 	}
-	say(io.out, "job %s: %s to %s%s", f.name, root.Src, root.Dst, every)
+	if f.options.DryRun {
+		how += "; a dry run changes nothing, and counts what it would do"
+	}
+	say(io.out, "job %s: %s to %s%s", f.name, root.Src, root.Dst, how)
 	if !f.wait {
 		return nil
 	}

@@ -165,7 +165,7 @@ func TestAttributesOfARunAreConfiguredWhileItRuns(t *testing.T) {
 	require.Equal(t, 7, c.Configuration.Set.MaxRetries)
 	require.Equal(t, 90*time.Second, c.Configuration.Set.Timeout)
 	refused := func(name, why string) {
-		status, _, stderr := command(t.Context(), "configure", name, "-retries", "1", "-store", server.URL())
+		status, _, stderr := command(t.Context(), "configure", name, "-retries", "7", "-store", server.URL())
 		require.Equal(t, exitFailed, status)
 		require.Contains(t, stderr, why)
 	}

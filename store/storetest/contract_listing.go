@@ -14,65 +14,6 @@ import (
 	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
-// mixture is a run with tasks in every place, and the session that runs some.
-func (s *scene) mixture() (*run, *worker) {
-	s.tb.Helper()
-	r := s.open("import")
-	p, w, dead := r.producer(), r.worker(), r.worker()
-	p.add(r, task(scan, "failed"))
-	w.settle(failed(w.one()))
-	p.add(r, task(scan, "succeeded"))
-	w.succeed(w.one())
-	p.add(r, task(scan, "retrying"))
-	w.settle(retried(w.one(), never))
-	p.add(r, task(scan, "snoozed"))
-	w.settle(snoozed(w.one(), never))
-	p.add(r, task(scan, "recovered"))
-	dead.one()
-	dead.close()
-	p.add(r, task(file, "parent"))
-	w.queues = only(file)
-	parent := w.one()
-	s.NoError(w.stage(parent, file, 0, tasks(file, "child", 5)...))
-	w.settle(withStaged(success(parent), staged(file, 5)))
-	w.queues = only(scan)
-	p.add(r, tasks(scan, "running", 2)...)
-	ds := slices.DeleteFunc(w.take(3), func(d store.Delivery) bool {
-		if d.Task.ID == "recovered" {
-			w.settle(plain(d, verdicts.Release))
-			return true
-		}
-		return false
-	})
-	s.NoError(w.stage(ds[0], scan, 0, task(scan, "invisible")))
-	p.add(r, append(tasks(scan, "waiting", 7), delayed(scan, "delayed", never), delayed(file, "delayed too", never))...)
-	return r, w
-}
-
-// mixed is what a mixture lists.
-func mixed() map[string]statuses.TaskStatus {
-	want := map[string]statuses.TaskStatus{
-		"failed": statuses.TaskFailed, "retrying": statuses.TaskRetrying, "snoozed": statuses.TaskDelayed,
-		"recovered": statuses.TaskWaiting, "running/0": statuses.TaskRunning, "running/1": statuses.TaskRunning,
-		"delayed": statuses.TaskDelayed, "delayed too": statuses.TaskDelayed,
-	}
-	for i := range 5 {
-		want[fmt.Sprint("child/", i)] = statuses.TaskWaiting
-	}
-	for i := range 7 {
-		want[fmt.Sprint("waiting/", i)] = statuses.TaskWaiting
-	}
-	return want
-}
-
-func statusesOf(all []store.TaskRecord) map[string]statuses.TaskStatus {
-	by := make(map[string]statuses.TaskStatus)
-	for _, rec := range all {
-		by[rec.Task.ID] = rec.Status
-	}
-	return by
-}
-
 var listingContract = []testCase{
 	{"each task is listed where it is, with what is known of it", func(s *scene) {
 		r, w := s.mixture()
@@ -455,11 +396,4 @@ var listingContract = []testCase{
 		s.Len(fs[0].Task.Attempts, 4)
 		s.Equal("last", r.listed()["t"].Task.Attempts[3].Error)
 	}},
-}
-
-func pickEven(i int, even, odd store.Outcome) store.Outcome {
-	if i%2 == 0 {
-		return even
-	}
-	return odd
 }

@@ -217,7 +217,6 @@ func (m *machine) checkJobs() {
 	}
 	s.ElementsMatch(slices.Collect(maps.Keys(m.m.jobs)), listed)
 	s.ElementsMatch(listed, s.listJobs(store.ListParams{Limit: 1}), "the jobs that are listed by change")
-	m.checkJobStates()
 	for _, name := range m.jobs {
 		rec, err := s.store.Job(s.ctx, name)
 		j := m.m.jobs[name]
@@ -244,7 +243,6 @@ func (m *machine) checkJobs() {
 		s.NoError(err)
 		s.ElementsMatch(runs, numbers)
 	}
-	m.checkSemaphore()
 	for _, session := range s.live(0) {
 		for _, w := range m.workers {
 			if w.session.ID == session.ID {

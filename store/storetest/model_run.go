@@ -164,6 +164,8 @@ func (m *machine) Check(*rapid.T) {
 	m.checkRuns()
 	m.m.audit.check(s, 3)
 	m.checkJobs()
+	m.checkJobStates()
+	m.checkSemaphore()
 	m.checkLedger(listed)
 	m.checkFailing()
 	m.checkSessions()

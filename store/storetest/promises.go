@@ -199,7 +199,7 @@ func contract() []promise {
 		{
 			"Contract_Values",
 			"Contract, Values: runs, jobs and the namespace have typed values; each write is applied once, and values are removed with their owner.",
-			valuesContract,
+			append(valuesContract, valueEnds...),
 		},
 		{
 			"Contract_Configurations",

@@ -3,6 +3,8 @@ package storetest
 import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/statuses"
+	"github.com/rollcall-go/rollcall/store/verdicts"
 )
 
 // listRuns reads all pages. Each run must be there once, and behind those that changed later.
@@ -69,6 +71,47 @@ func (s *scene) listJobs(p store.ListParams) (names []string) {
 		}
 		if p.Behind = page.Behind; p.Behind == (store.Place{}) {
 			return names
+		}
+	}
+}
+
+// oneOfEach starts a run for each state that a run can be in.
+func (s *scene) oneOfEach() map[statuses.Status]*run {
+	s.tb.Helper()
+	all := make(map[statuses.Status]*run)
+	begin := func(status statuses.Status, p store.StartParams) (*run, *worker) {
+		p.Job = s.name(string(status))
+		r := s.start(p)
+		all[status] = r
+		return r, r.worker()
+	}
+	begin(statuses.Starting, store.StartParams{PreJob: hook(preJob)})
+	begin(statuses.Running, store.StartParams{Open: true})
+	r, w := begin(statuses.Finishing, store.StartParams{PostJob: hook(postJob)})
+	w.succeed(w.of(r))
+	r, w = begin(statuses.Stopping, store.StartParams{})
+	w.of(r)
+	r.stop(true)
+	r, w = begin(statuses.Succeeded, store.StartParams{})
+	w.succeed(w.of(r))
+	r, w = begin(statuses.Failed, store.StartParams{})
+	w.settle(failed(w.of(r)))
+	r, _ = begin(statuses.Stopped, store.StartParams{})
+	r.stop(false)
+	r, w = begin(statuses.Skipped, store.StartParams{PreJob: hook(preJob)})
+	w.settle(plain(w.of(r), verdicts.Skip))
+	for status, r := range all {
+		r.status(status)
+	}
+	return all
+}
+
+// of fetches tasks until it gets one of the run; others stay held.
+func (w *worker) of(r *run) store.Delivery {
+	w.s.tb.Helper()
+	for {
+		if d := w.one(); d.Lease.Lane.Run == r.id {
+			return d
 		}
 	}
 }

@@ -181,13 +181,15 @@ func TestHooksObeyWhatIsConfiguredOfTheirSet(t *testing.T) {
 func TestWhatCannotBeConfiguredIsReportedByField(t *testing.T) {
 	var c handlers.Configuration
 	c.Set = handlers.Attributes{Timeout: -5, TimeoutFor: func(*handlers.Attempt) time.Duration { return 1 }, Weight: 2, Queue: "q"}
-	*c.Kind("scan") = handlers.Attributes{Weight: 2, MaxRunning: 1, MaxRunningPerJob: 1, Rate: handlers.Rate{Events: 1}}
+	*c.Kind("scan") = handlers.Attributes{
+		Weight: 2, MaxRunning: 1, MaxRunningPerJob: 1, Rate: handlers.Rate{Events: 1}, MaxRetriesFor: func(*handlers.Attempt) int { return 1 },
+	}
 	c.Kind("a/b")
 	err := c.Validate()
 	require.ErrorIs(t, err, store.ErrInvalid)
 	for _, problem := range []string{
 		"Set.Timeout is negative", "Set.TimeoutFor is a function", "Set.TimeoutFor cannot be set together with Timeout",
-		`Kinds["scan"].Weight is an attribute of sets`, `Kinds["a/b"] may hold only`,
+		`Kinds["scan"].MaxRetriesFor is a function`, `Kinds["scan"].Weight is an attribute of sets`, `Kinds["a/b"] may hold only`,
 	} {
 		require.ErrorContains(t, err, problem)
 	}

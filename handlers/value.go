@@ -191,7 +191,7 @@ type writes struct {
 
 // add collects a write. If the last one does the same to the same value, it is extended.
 func (w *writes) add(a *Attempt, d *declared, op store.WriteOp, data []store.Datum) error {
-	if d == nil || !slices.Contains(a.set.values, d) {
+	if !slices.Contains(a.set.values, d) { // nor is nil declared
 		name := ""
 		if d != nil {
 			name = d.name

@@ -59,6 +59,7 @@ func TestAttemptsThatNobodyNotedAreRefused(t *testing.T) {
 		"too many":      make([]Attempt, bounds.MaxAttempts+1),
 		"too long":      {{Error: strings.Repeat("x", bounds.MaxAttemptBytes)}},
 		"no text":       {{Worker: "\xff"}},
+		"no error text": {{Error: "\xff"}},
 		"negative":      {{Took: -1}},
 		"no time to be": {{Ended: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}},
 	} {

@@ -89,8 +89,8 @@ func (d *Datum) validate(k ValueType) error {
 func numeric(k ValueType, b []byte) bool {
 	switch k {
 	case ValueCounter:
-		n, err := strconv.ParseInt(string(b), 10, 64)
-		return err == nil && strconv.FormatInt(n, 10) == string(b) // the form of every store
+		n, _ := strconv.ParseInt(string(b), 10, 64) // what is no number has another form than n
+		return strconv.FormatInt(n, 10) == string(b)
 	case ValueFloat:
 		f, err := strconv.ParseFloat(string(b), 64)
 		return err == nil && !bytes.ContainsAny(b, "_xXpP") && !math.IsNaN(f) && !math.IsInf(f, 0)

@@ -83,6 +83,10 @@ func refusedJobs() []refusal {
 		func() store.TasksParams { return store.TasksParams{Run: aRun, Limit: 1} },
 		func(s *scene, p store.TasksParams) error { _, err := s.store.Tasks(s.ctx, p); return err },
 	}
+	change := spoilt[store.ChangeTaskParams]{
+		func() store.ChangeTaskParams { return store.ChangeTaskParams{Run: aRun, ID: "task"} },
+		func(s *scene, p store.ChangeTaskParams) error { _, err := s.store.ChangeTask(s.ctx, p); return err },
+	}
 	results := spoilt[store.ResultsParams]{
 		func() store.ResultsParams { return store.ResultsParams{Run: aRun, Limit: 1} },
 		func(s *scene, p store.ResultsParams) error { _, err := s.store.Results(s.ctx, p); return err },
@@ -114,12 +118,20 @@ func refusedJobs() []refusal {
 		tasks.by("Cursor", func(p *store.TasksParams) { p.Cursor = "next" }),
 		tasks.by("Limit", func(p *store.TasksParams) { p.Limit = 0 }),
 		tasks.by("Limit", func(p *store.TasksParams) { p.Limit = bounds.MaxPage + 1 }),
+		tasks.by("Claimed", func(p *store.TasksParams) { p.Claimed = true }),
+		change.by("Run.Job", func(p *store.ChangeTaskParams) { p.Run.Job = "" }),
+		change.by("ID", func(p *store.ChangeTaskParams) { p.ID = "" }),
+		change.by("ID", func(p *store.ChangeTaskParams) { p.ID = longID }),
+		change.by("Due", func(p *store.ChangeTaskParams) { p.Cancel, p.Due = true, time.Unix(1, 0) }),
+		change.by("Due", func(p *store.ChangeTaskParams) { p.Due = beforeTime }),
+		change.by("Due", func(p *store.ChangeTaskParams) { p.Due = afterTime }),
 		results.by("Run.Job", func(p *store.ResultsParams) { p.Run.Job = "" }),
 		results.by("ID", func(p *store.ResultsParams) { p.ID = longID }),
 		results.by("Kind", func(p *store.ResultsParams) { p.Kind = "a/b" }),
 		results.by("After", func(p *store.ResultsParams) { p.After = "next" }),
 		results.by("After", func(p *store.ResultsParams) { p.After = "set/kind/0" }),
 		results.by("After", func(p *store.ResultsParams) { p.After = "set/a b/1" }),
+		results.by("After", func(p *store.ResultsParams) { p.After = "a b/kind/1" }),
 		results.by("Limit", func(p *store.ResultsParams) { p.Limit = 0 }),
 		results.by("Limit", func(p *store.ResultsParams) { p.Limit = bounds.MaxPage + 1 }),
 		postpone.by("Name", func(p *store.PostponeParams) { p.Job = "" }),
@@ -362,19 +374,6 @@ func refusedEnqueues() []refusal {
 		argument("Stream", func(s *scene) error { return s.store.OpenProducer(s.ctx, 0, "") }),
 		argument("Stream", func(s *scene) error { return s.store.CloseProducer(s.ctx, 0, "") }),
 		argument("Stream", func(s *scene) error { return s.store.CloseProducer(s.ctx, 0, "") }),
-	}
-}
-
-func refusedPauses() []refusal {
-	return []refusal{
-		argument("Scope.Queue", func(s *scene) error { return s.store.Pause(s.ctx, 0, pauseOf("a/b", "s", "k", "")) }),
-		argument("Scope.Set", func(s *scene) error { return s.store.Pause(s.ctx, 0, pauseOf("q", "@s", "k", "")) }),
-		argument("Scope.Kind", func(s *scene) error { return s.store.Pause(s.ctx, 0, pauseOf("q", "s", "k k", "")) }),
-		argument("Reason", func(s *scene) error { return s.store.Pause(s.ctx, 0, pauseOf("q", "s", "k", "\xff")) }),
-		argument("By", func(s *scene) error { return s.store.Pause(s.ctx, 0, store.Pause{By: "\xff"}) }),
-		argument("Scope.Queue", func(s *scene) error {
-			return s.store.Resume(s.ctx, 0, store.PauseScope{Queue: strings.Repeat("q", bounds.MaxNameLen+1)})
-		}),
 	}
 }
 

@@ -35,6 +35,12 @@ func refusedFailures() (all []refusal) {
 			return err
 		},
 	}
+	audited := func(field string, spoil func(l *store.AuditLine)) refusal {
+		return redo.by("Audit."+field, func(p *store.RedoParams) {
+			p.Audit = &store.AuditLine{Job: p.Run.Job}
+			spoil(p.Audit)
+		})
+	}
 	for _, limit := range []int{-1, 0, bounds.MaxBatch + 1} {
 		all = append(all, redo.by("Limit", func(p *store.RedoParams) { p.Limit = limit }))
 	}
@@ -56,6 +62,11 @@ func refusedFailures() (all []refusal) {
 		redo.by("Action", func(p *store.RedoParams) { p.Action = "" }),
 		redo.by("Stream", func(p *store.RedoParams) { p.Stream = "" }),
 		redo.by("Kinds[1]", func(p *store.RedoParams) { p.Kinds = []string{"k", "a/b"} }),
+		redo.by("Audit.Run.Job", func(p *store.RedoParams) { p.Audit = &store.AuditLine{} }),
+		audited("Subject", func(l *store.AuditLine) { l.Subject = binary }),
+		audited("By", func(l *store.AuditLine) { l.By = binary }),
+		audited("Reason", func(l *store.AuditLine) { l.Reason = binary }),
+		audited("Operation", func(l *store.AuditLine) { l.Operation = binary }),
 		redo.by("IDs[0]", func(p *store.RedoParams) { p.IDs = []string{""} }),
 		failures.by("Run.Job", func(p *store.FailuresParams) { p.Run.Job = "" }),
 		failing.by("Partition", func(p *store.FailingRunsParams) { p.Partition = -1 }),

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/actions"
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
@@ -274,6 +275,9 @@ func refusesOtherPartitions(s *scene) {
 		Partition: elsewhere, Stream: "stream", Number: 1, Holds: []store.HoldChange{{Run: aRun, Name: "h"}},
 	})
 	s.refuses(err, "Holds[0].Run.Job")
+	redo := store.RedoParams{Partition: elsewhere, Stream: "stream", Number: 1, Run: aRun, Action: actions.RedoRetry, Limit: 1}
+	_, err = s.store.RedoFailures(s.ctx, redo)
+	s.refuses(err, "Run.Job")
 	session := store.SessionID{Partition: elsewhere, ID: "session"}
 	beat := store.HeartbeatParams{Session: session, Lease: time.Minute, Runs: []store.RunID{aRun}}
 	_, err = s.store.Heartbeat(s.ctx, beat)
@@ -319,6 +323,7 @@ func refusedInventory() []refusal {
 		history.by("To", func(p *store.HistoryParams) { p.To = beforeTime }),
 		history.by("To", func(p *store.HistoryParams) { p.To = time.Unix(-1, 0) }),
 		history.by("To", func(p *store.HistoryParams) { p.To = p.To.Add(1) }),
+		history.by("To", func(p *store.HistoryParams) { p.From, p.To = afterTime.Add(-time.Minute), afterTime }),
 		history.by("To", func(p *store.HistoryParams) { p.Hours, p.To = true, time.Unix(3600*64+1, 0) }),
 		keys.by("Limit", func(p *store.KeysParams) { p.Limit = 0 }),
 		keys.by("Limit", func(p *store.KeysParams) { p.Limit = bounds.MaxPage + 1 }),
@@ -337,6 +342,19 @@ func refusedInventory() []refusal {
 			p := store.ValuesParams{Scope: store.JobScope("import"), Partition: (s.partition("import") + 1) % n, Limit: 1}
 			_, err := s.store.ListValues(s.ctx, p)
 			return err
+		}),
+	}
+}
+
+func refusedPauses() []refusal {
+	return []refusal{
+		argument("Scope.Queue", func(s *scene) error { return s.store.Pause(s.ctx, 0, pauseOf("a/b", "s", "k", "")) }),
+		argument("Scope.Set", func(s *scene) error { return s.store.Pause(s.ctx, 0, pauseOf("q", "@s", "k", "")) }),
+		argument("Scope.Kind", func(s *scene) error { return s.store.Pause(s.ctx, 0, pauseOf("q", "s", "k k", "")) }),
+		argument("Reason", func(s *scene) error { return s.store.Pause(s.ctx, 0, pauseOf("q", "s", "k", "\xff")) }),
+		argument("By", func(s *scene) error { return s.store.Pause(s.ctx, 0, store.Pause{By: "\xff"}) }),
+		argument("Scope.Queue", func(s *scene) error {
+			return s.store.Resume(s.ctx, 0, store.PauseScope{Queue: strings.Repeat("q", bounds.MaxNameLen+1)})
 		}),
 	}
 }

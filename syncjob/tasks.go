@@ -124,9 +124,9 @@ func (r *Run) taskRecords(ctx context.Context, p store.TasksParams) iter.Seq2[st
 // found in a few calls, however many wait. Those that are out of order are found by looking at all
 // tasks, some thousands in a call, as Tasks lists them: tasks that waited for a time or are tried
 // again, children, and those that took the place of a cancelled one. Their payloads do not travel.
-// This takes about a second for a million tasks, and some seconds if a few of them have 1 MiB, as
-// no call may read many of these. It ends when ctx does. If several tasks have the ID, which takes
-// IDs that are used again, the result is one of them.
+// This takes about a second for a million tasks, also if some hundred of them have 1 MiB. It is
+// slower where many thousands are that long, as a call reads few of these. It ends when ctx does. If
+// several tasks have the ID, which takes IDs that are used again, the result is one of them.
 //
 // A task that succeeded is gone, and so is one that was cancelled: then the error is
 // [ErrTaskNotFound]. To find that out takes a few calls for a chosen ID, as nothing has it; for

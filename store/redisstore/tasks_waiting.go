@@ -40,6 +40,8 @@ func (p *waitingPlace) kind() string {
 		return "z"
 	case p.delays():
 		return "x"
+	case p.cursor.Source == tasklist.Waiting:
+		return "w"
 	}
 	return "l"
 }
@@ -142,7 +144,7 @@ func (l *listing) read(
 	c := script.NewCall(l.space.Run(l.run)).Int(l.left).Int(l.bytes).Add(l.ID).Flag(l.Claimed).Int64(passed)
 	for i := range places {
 		c.Key(places[i].key)
-		c.Add(places[i].kind())
+		c.Add(places[i].kind(), places[i].cursor.Place)
 	}
 	word, rest, err := l.server.Word(ctx, script.ReadTasks, c)
 	if err != nil {

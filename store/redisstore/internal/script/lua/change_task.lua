@@ -1,5 +1,5 @@
 -- Looks for a task of a run in some places, and cancels or reschedules it there.
--- Uses: arguments, asked, audit, claims, clock, ends, places, retrying, runs, signals.
+-- Uses: arguments, asked, audit, claims, clock, ends, large, places, retrying, runs, signals.
 -- KEYS  1 run, 2 clock, 3 due, 4 hist, 5 trash, 6 routes, 7 kept, 8 lanes, 9 and 10 waiting list and ring of the post-job lane,
 --       11 bucket of the ID, 12 index, 13 what became of its task; per place: place, W, U, M and ring of its lane; audit
 -- ARGV  channel, line of the audit, run, ID, whether only if it is claimed, its digest, name of the bucket, how long a cancellation is kept in ms, cancel (1), or else when it is due in ms,
@@ -58,11 +58,14 @@ end
 
 -- remove takes a task out of a list; so many stand behind it. The last one moves to its place. An
 -- empty lane leaves its ring, as it does when a fetch takes its last task.
-local function remove(base, behind, marker)
+local function remove(base, behind, marker, kind, route)
   local place = KEYS[base + PLACE]
   local last = redis.call('RPOP', place)
   if behind > 0 then
     redis.call('LSET', place, -behind, last)
+  end
+  if kind == 'w' then
+    note_moved(run, route, last, behind)
   end
   if marker ~= '' and redis.call('EXISTS', place) == 0 then
     redis.call('LREM', KEYS[base + MARKERS], 1, marker)
@@ -110,7 +113,8 @@ end
 -- look_at looks at a place, and reports whether it came to the end of it.
 local function look_at(base, kind, route, marker)
   local before, ended = passed, nil
-  passed, ended = look(kind, KEYS[base + PLACE], run.longest, passed, left, function(message, at)
+  local short = kind == 'w' and run.longest > LARGE and short_in(RUN, route)
+  passed, ended = look(kind, KEYS[base + PLACE], run.longest, passed, left, READABLE, short, function(message, at)
     local from = start_of(kind, message)
     local after = has_id(message, from, probe, claimed)
     if not after then
@@ -118,7 +122,7 @@ local function look_at(base, kind, route, marker)
     elseif kind == 'z' then
       put(base, route, message, from, after)
     elseif cancel then
-      remove(base, at - 1, marker)
+      remove(base, at - 1, marker, kind, route)
       cancelled('pending', message, from, after, kind == 'x')
     else
       change = 'not delayed'

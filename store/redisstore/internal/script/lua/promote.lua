@@ -1,6 +1,6 @@
 -- Moves due tasks from delayed to waiting, and returns periodic jobs and ends of idle runs that are
 -- due.
--- Uses: arguments, clock, pages, retrying, rings, runs, signals.
+-- Uses: arguments, clock, large, pages, retrying, rings, runs, signals.
 -- KEYS  1 due, 2 clock, 3 routes; per lane: run, W, D, ring
 -- ARGV  channel, limit (and about 1 MiB), n, (run, route, queue, state of the run it needs) × n
 -- Returns {moved, now, next due, {job …}, lane or i:R …}: the lanes due now, as hints for the next
@@ -29,6 +29,7 @@ for i = 1, num() do
     if n > 0 then
       redis.call('ZREM', KEYS[base + 2], unpack(messages))
       redis.call('RPUSH', KEYS[base + 1], unpack(messages))
+      note_pushed(run, route, messages, 1, n)
       if state == 'running' then
         run.delayed = run.delayed - n
         run.pending = run.pending + n

@@ -1,6 +1,6 @@
 -- Moves failures of an active run: back to their lanes, or among the cancelled tasks. Or accepts
 -- them; or has the post-job hook that gave up wait again.
--- Uses: arguments, audit, clock, ends, numbers, rings, runs, signals, streams.
+-- Uses: arguments, audit, clock, ends, large, numbers, rings, runs, signals, streams.
 -- KEYS  1 producer record, 2 run, 3 dead letters, 4 lanes, 5 clock, 6 routes, 7 failing, 8 hist, 9 trash, 10 index,
 --       11 and 12 waiting list and ring of the post-job lane, 13 due; per lane: W, ring; buckets of IDs; last: audit
 -- ARGV  channel, number, ttl, run, line of the audit or '', its run; retry, discard, accept or post-job; place where the next call goes on;
@@ -117,6 +117,7 @@ local function wait_again(lane, message)
     run.longest = lane.longest
     redis.call('HSET', RUN, 'maxlen', lane.longest)
   end
+  note_pushed(run, lane.route, { message }, 1, 1)
   enter(KEYS[lane.at + 1], { clock = CLOCK, routes = ROUTES }, run, lane.queue)
 end
 

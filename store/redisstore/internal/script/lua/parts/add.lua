@@ -1,4 +1,4 @@
--- Uses: arguments, clock, ledger, rings, signals.
+-- Uses: arguments, clock, large, ledger, rings, signals.
 -- add reads a group of new tasks of one lane from ARGV and adds them to the run:
 --   lane, route, longest, n, message × n, m, (message, when, ids, digest) × m
 -- lane is the index in KEYS of the lane's W and ring, and of D if m > 0; when is '' for now, '+ms'
@@ -17,14 +17,14 @@ end
 
 local function add(run, keys, dups)
   local lane, route, longest, n = num(), arg(), num(), num()
-  local waiting = KEYS[lane]
-  local pushed, length, later, earliest = n, 0, 0, nil
+  local waiting, pushed, length, later, earliest = KEYS[lane], n, 0, 0, nil
   if longest > run.longest then
     run.longest = longest
     redis.call('HSET', run.key, 'maxlen', longest)
   end
   if n > 0 then
     length = redis.call('RPUSH', waiting, unpack(ARGV, cursor + 1, cursor + n))
+    note_pushed(run, route, ARGV, cursor + 1, cursor + n)
     cursor = cursor + n
   end
   for _ = 1, num() do
@@ -48,6 +48,7 @@ local function add(run, keys, dups)
       dups[#dups + 1] = specials
     elseif when == '' then
       length = redis.call('RPUSH', waiting, message)
+      note_pushed(run, route, { message }, 1, 1)
       pushed = pushed + 1
     else
       local due = tonumber(when)

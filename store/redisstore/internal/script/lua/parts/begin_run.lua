@@ -1,4 +1,4 @@
--- Uses: arguments, clock, idle, index, ledger, rings, runs, signals.
+-- Uses: arguments, clock, idle, index, large, ledger, rings, runs, signals.
 -- Shared by the scripts that begin a run under a number that the caller proposes from the server's
 -- clock.
 -- KEYS  1 meta, 2 jobs, 3 job, 4 starts, 5 last run as the caller knows it (or the job), 6 clock, 7 due, 8 routes,
@@ -27,6 +27,7 @@ local function add_first(run, route, queue, message, when)
   redis.call('SADD', LANES, route)
   if when == '' then
     redis.call('RPUSH', WAITING, message)
+    note_pushed(run, route, { message }, 1, 1)
     enter(RING, { clock = CLOCK, routes = ROUTES }, run, queue)
     return
   end

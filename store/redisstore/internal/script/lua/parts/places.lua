@@ -1,9 +1,10 @@
--- Tasks of a run wait in places: lists (l), lists of staged children with the due time in front
--- (x), and sorted sets (z). Each is read from its back to its front, some messages at a time.
+-- Uses: large.
+-- Tasks of a run wait in places: waiting lists (w), other lists (l), lists of staged children with
+-- the due time in front (x), and sorted sets (z). Each is read from its back to its front, some messages at a time.
 --
 -- A server reads a mebibyte in about a millisecond, and takes 20 µs to get to the middle of a
--- million tasks. So what is read is bounded by the longest message of the run: one script reads at
--- most READABLE bytes, and begins no more reads after a quarter of them.
+-- million tasks. So what is read is bounded by the longest message that can be there: one script
+-- reads at most READABLE bytes, and begins no more reads after a quarter of them.
 local READABLE = 9437184
 local reads, readable = 128, READABLE
 
@@ -26,10 +27,13 @@ end
 -- look calls each with the messages of a place behind those that were passed, from back to front,
 -- with how many are passed with this one, and its score. It looks at up to so many of them, and
 -- ends early if each returns true. It returns how many are passed, and whether it came to the end.
-local function look(kind, key, longest, passed, left, each)
+-- most is how many bytes it needs at most; short is of large.lua, for a waiting list.
+local function look(kind, key, longest, passed, left, most, short, each)
   longest = longest > 0 and longest or READABLE / 8
   while left > 0 and reads > 0 and readable > READABLE * 3 / 4 do
-    local n = math.max(1, math.min(left, math.floor(readable / longest)))
+    local bytes = math.min(readable, most)
+    local n = math.max(1, math.floor(bytes / longest), short and math.min(short(passed), math.floor(bytes / LARGE)) or 0)
+    n = math.min(n, left)
     local messages, scores = read_place(kind, key, passed, n)
     reads = reads - 1
     for i = #messages, 1, -1 do

@@ -1,4 +1,4 @@
--- Uses: add, arguments, aside, asked, bury, claims, clock, ends, index, keep_result, ledger, numbers, retrying, rings, signals, values.
+-- Uses: add, arguments, aside, asked, bury, claims, clock, ends, index, keep_result, large, ledger, numbers, retrying, rings, signals, values.
 -- Settles outcomes that are not plain successes: the specials of settle.lua, whose keys and lists
 -- this uses.
 local KEPT, FAILING = KEYS[7], KEYS[8]
@@ -82,6 +82,7 @@ function verdicts.R(run, base)
     end
   else
     redis.call('RPUSH', KEYS[lane], message)
+    note_pushed(run, route, { message }, 1, 1)
     enter(KEYS[lane + OF_RING], keys, run, queue)
   end
 end
@@ -133,6 +134,7 @@ function verdicts.B(run, base)
     run.pending, run.delayed = run.pending - 1, run.delayed + 1
   else
     redis.call('RPUSH', KEYS[lane], root[1])
+    note_pushed(run, route, root, 1, 1)
     enter(KEYS[lane + OF_RING], keys, run, queue)
   end
 end

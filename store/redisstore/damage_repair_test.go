@@ -13,6 +13,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/damage"
+	"github.com/rollcall-go/rollcall/store/statuses"
 )
 
 // wrong has every key that may be damaged be of another type, and returns those that no key of
@@ -92,4 +93,35 @@ func TestWhatARepairFailsIsCountedUnderItsRoute(t *testing.T) {
 	s.enqueue(run, late)
 	want.Delayed, want.Enqueued = 1, 3
 	require.Equal(t, want, records(), "no other delayed task is taken for one that was tried")
+}
+
+// TestARepairListsAnOlderRunInTheStateThatItGives damages a run that is not the newest of its job, so
+// that its entry in the index tells of a state, or a time, that it does not have any more.
+func TestARepairListsAnOlderRunInTheStateThatItGives(t *testing.T) {
+	for _, field := range []string{"state", "changed"} {
+		t.Run(field, func(t *testing.T) {
+			s := newScene(t)
+			older := s.begin(store.StartParams{Job: "job"})
+			s.enqueue(older, items("k", 1)...)
+			require.NoError(t, s.StopRun(t.Context(), store.StopParams{Run: older}))
+			require.Equal(t, statuses.Stopped, s.record(older).Status)
+			reply, err := s.StartRun(t.Context(), store.StartParams{
+				Job: "job", Token: "newer", Set: "set", Open: true, Weight: 1, Retention: time.Hour, FailureCap: 1,
+			})
+			require.NoError(t, err)
+			s.command("HSET", "run:"+RunID(older), field, "odd")
+			s.command("ZADD", "index", "1", RunID(older)) // it was running
+			_, err = s.Repair(t.Context(), store.RepairParams{Job: "job"})
+			require.NoError(t, err)
+			v, err := s.client.Do(t.Context(), s.client.B().Hmget().Key(s.prefix()+"run:"+RunID(older)).Field("changed").Build()).AsStrSlice()
+			require.NoError(t, err)
+			changed, err := strconv.ParseFloat(v[0], 64)
+			require.NoError(t, err)
+			require.Equal(t, statuses.Stopped, s.record(older).Status)
+			score, err := s.client.Do(t.Context(), s.client.B().Zscore().Key(s.prefix()+"index").Member(RunID(older)).Build()).AsFloat64()
+			require.NoError(t, err)
+			require.InDelta(t, 6e13+changed, score, 0.5, "stopped, when it changed")
+			require.Equal(t, statuses.Running, s.record(reply.Run).Status)
+		})
+	}
 }

@@ -104,3 +104,46 @@ func TestQueuesInUseKeepTheirClocks(t *testing.T) {
 	}
 	require.InDelta(t, 20, s.record(first).Counts.Succeeded, 10, "each has a share")
 }
+
+// once gives each of some queues a task, in a run that is gone then.
+func (s *scene) once(job string, from, to int) {
+	run := s.begin(store.StartParams{Job: job})
+	items := make([]store.Item, 0, to-from)
+	for i := from; i < to; i++ {
+		item := itemOf("k", fmt.Sprint("task", i))
+		item.Route.Queue = fmt.Sprintf("once-%05d", i)
+		items = append(items, item)
+	}
+	s.enqueue(run, items...)
+	require.NoError(s, s.StopRun(s.Context(), store.StopParams{Run: run, Reason: "enough"}))
+	require.NoError(s, s.DeleteRun(s.Context(), run))
+	s.sweep()
+}
+
+// A queue that was without tasks for long, and has some again, is none of the oldest without.
+func TestAQueueThatCameBackKeepsItsFigures(t *testing.T) {
+	s := newScene(t)
+	s.once("all", 0, bounds.MaxIdleRoutes)
+	back := itemOf("k", "again")
+	back.Route.Queue = "once-00000"
+	s.enqueue(s.begin(store.StartParams{Job: "back"}), back)
+	s.once("more", bounds.MaxIdleRoutes, bounds.MaxIdleRoutes+20)
+	stats, err := s.QueueStats(t.Context(), 0)
+	require.NoError(t, err)
+	require.Len(t, stats, bounds.MaxIdleRoutes+1)
+	at := slices.IndexFunc(stats, func(q store.QueueRecord) bool { return q.Route == back.Route })
+	require.EqualValues(t, 2, stats[at].Enqueued)
+}
+
+// A queue keeps its clock while any of its routes has work.
+func TestAQueueKeepsItsClockWhileAKindHasTasks(t *testing.T) {
+	s := newScene(t)
+	run := s.begin(store.StartParams{Job: "job"})
+	s.enqueue(run, itemOf("k", "1"), itemOf("k", "2"), itemOf("j", "3"))
+	w := s.worker("w")
+	for _, kind := range []string{"k", "j"} {
+		w.settle(outcomeOf(w.fetchOne(kind), verdicts.Success))
+	}
+	s.sweep()
+	require.ElementsMatch(t, []string{"routes q/set/k", "clock of q"}, s.left("routes", "clock"))
+}

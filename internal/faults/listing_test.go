@@ -39,8 +39,19 @@ func (s *site) requireListedElsewhere(ctx context.Context, lost []int, jobs []st
 		"Queues":      func() ([]string, error) { _, err := s.m.Queues(ctx); return nil, err },
 		"Workers":     func() ([]string, error) { _, err := s.m.Workers(ctx); return nil, err },
 		"LostWorkers": func() ([]string, error) { _, err := s.m.LostWorkers(ctx); return nil, err },
+		"Activity":    func() ([]string, error) { _, err := s.m.Activity(ctx, nil); return nil, err },
+		"States":      func() ([]string, error) { _, err := s.m.Worker("none").States(ctx); return nil, err },
 		"Pauses":      func() ([]string, error) { _, err := s.m.Pauses(ctx); return nil, err },
-		"Mode":        func() ([]string, error) { _, err := s.m.Mode(ctx); return nil, err },
+		"Audit": func() ([]string, error) {
+			return named(s.m.Audit(ctx, nil), func(e states.AuditEntry) string { return e.Job })
+		},
+		"Semaphores": func() ([]string, error) {
+			return named(s.m.Semaphores(ctx, nil), func(states.Semaphore) string { return "" })
+		},
+		"ListValues": func() ([]string, error) {
+			return named(s.m.ListValues(ctx, store.NamespaceScope(0), nil), func(states.Value) string { return "" })
+		},
+		"Mode": func() ([]string, error) { _, err := s.m.Mode(ctx); return nil, err },
 		"PauseAll": func() (paused []string, err error) {
 			_, err = s.m.PauseAll(ctx, &syncjob.BulkOptions{
 				Jobs: syncjob.JobsOptions{Prefix: jobs[0]},

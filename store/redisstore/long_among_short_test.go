@@ -216,11 +216,13 @@ func TestARunKnowsWhereItsLongTasksWait(t *testing.T) {
 		},
 		"again at once": func(s *mixed) {
 			s.large(1)
+			s.small(5) // which are behind it
 			w := s.worker("w")
 			s.settled(w, verdicts.Retry)
 		},
 		"after a failure": func(s *mixed) {
 			s.large(1)
+			s.small(5) // which are behind it
 			w := s.worker("w")
 			s.settled(w, verdicts.Fail)
 			s.enqueued++
@@ -229,6 +231,16 @@ func TestARunKnowsWhereItsLongTasksWait(t *testing.T) {
 			})
 			require.NoError(s, err)
 			require.EqualValues(s, 1, reply.Moved)
+		},
+		"as the root": func(s *mixed) {
+			root := long(s, time.Time{})
+			s.run = s.begin(store.StartParams{Job: "rooted", Root: &root})
+		},
+		"as a root that waited for a hook": func(s *mixed) {
+			root, pre := long(s, time.Time{}), itemOf(store.KindPreJob, "pre")
+			s.run = s.begin(store.StartParams{Job: "rooted", Root: &root, PreJob: &pre})
+			w := s.worker("w")
+			w.settle(outcomeOf(w.fetchOne(store.KindPreJob), verdicts.Begin))
 		},
 		"in many places": func(s *mixed) {
 			for range 140 {
@@ -246,6 +258,7 @@ func TestARunKnowsWhereItsLongTasksWait(t *testing.T) {
 			s.small(few)
 			count := map[string]int{
 				"in many places": 140, "again at once": 1, "after a failure": 1, "in the place of a cancelled one": burst + 1,
+				"as the root": 1, "as a root that waited for a hook": 1,
 			}[name]
 			if count == 0 {
 				count = burst

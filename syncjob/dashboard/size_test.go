@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,14 +27,15 @@ import (
 )
 
 // size is how much there is to look at.
-type size struct{ jobs, tasks, failures, rounds int }
+type size struct{ jobs, tasks, failures, rounds, large int }
 
-// sizeNow is 10,000 jobs and a million tasks where time does not matter.
+// sizeNow is 10,000 jobs and a million tasks, of which each 10,000th has 1 MiB, where time does not
+// matter.
 func sizeNow() size {
 	if os.Getenv("ROLLCALL_STORM") != "" {
-		return size{jobs: 10_000, tasks: 1_000_000, failures: 5000, rounds: 40}
+		return size{jobs: 10_000, tasks: 1_000_000, failures: 5000, rounds: 40, large: 10_000}
 	}
-	return size{jobs: 40, tasks: 2000, failures: 60, rounds: 1}
+	return size{jobs: 40, tasks: 2000, failures: 60, rounds: 1, large: 500}
 }
 
 // Each page is made while workers run tasks, and nothing is shared with a page before it. What it
@@ -43,7 +45,8 @@ func TestPagesAreQuickAtAnySize(t *testing.T) {
 	server := redistest.Start(t, nil)
 	n := sizeNow()
 	p := scene.Open(t, server.URL())
-	pages := crowd(t, p, n)
+	c := crowd(t, p, n)
+	pages := scene.Pages(c.failed, c.big, c.task)
 	costs := make(map[string]*cost)
 	for name, page := range pages { // alone: what it costs the server
 		c := &cost{}
@@ -125,10 +128,16 @@ func usage(t *testing.T, server *redistest.Server) (u cost) {
 	return u
 }
 
-// crowd fills the store, and returns the pages about it: a tenth of the jobs has ended, others have
+// crowded is what there is: a run that ended with failures, one with most tasks, and one of these.
+type crowded struct {
+	failed, big *syncjob.Run
+	task        string
+}
+
+// crowd fills the store: a tenth of the jobs has ended, others have
 // tasks that wait, on many queues that nobody serves, and half of all tasks is of one run that
 // does.
-func crowd(t *testing.T, p *scene.Place, n size) map[string]string {
+func crowd(t *testing.T, p *scene.Place, n size) (c crowded) {
 	t.Helper()
 	workers := make(chan int)
 	var done sync.WaitGroup
@@ -141,7 +150,7 @@ func crowd(t *testing.T, p *scene.Place, n size) map[string]string {
 					require.NoError(t, r.Seal(t.Context()))
 					continue
 				}
-				_, err := r.EnqueueAll(t.Context(), leaves(few, fmt.Sprintf("q-%02d", i%50)), nil)
+				_, err := r.EnqueueAll(t.Context(), n.leaves(few, fmt.Sprintf("q-%02d", i%50)), nil)
 				require.NoError(t, err)
 			}
 		})
@@ -171,16 +180,23 @@ func crowd(t *testing.T, p *scene.Place, n size) map[string]string {
 	require.NoError(t, <-ran)
 	big := p.Started("big")
 	task := p.Enqueued(big, leaf{Note: "in front"}, &enqueue.Options{Queue: "q-00"})
-	_, err = big.EnqueueAll(t.Context(), leaves(n.tasks/2, ""), nil)
+	_, err = big.EnqueueAll(t.Context(), n.leaves(n.tasks/2, ""), nil)
 	require.NoError(t, err)
-	return scene.Pages(failed, big, task)
+	return crowded{failed, big, task}
 }
 
+// made is how many tasks there are, so that some are large wherever they go.
+var made atomic.Int64
+
 // leaves are tasks for a queue.
-func leaves(n int, queue string) iter.Seq2[enqueue.Item, error] {
+func (n size) leaves(count int, queue string) iter.Seq2[enqueue.Item, error] {
 	return func(yield func(enqueue.Item, error) bool) {
-		for range n {
-			if !yield(enqueue.Task(leaf{Nap: time.Millisecond}, &enqueue.Options{Queue: queue}), nil) {
+		for range count {
+			task := leaf{Nap: time.Millisecond}
+			if made.Add(1)%int64(n.large) == 0 {
+				task.Note = strings.Repeat("x", 1<<20-100)
+			}
+			if !yield(enqueue.Task(task, &enqueue.Options{Queue: queue}), nil) {
 				return
 			}
 		}

@@ -1,4 +1,3 @@
--- Uses: numbers.
 -- Whoever looks for a task reads many short messages at a time, but few long ones. So a run that
 -- ever had a message of more than LARGE bytes counts what is pushed to each of its waiting lists
 -- (p:ROUTE, the number of the last task), and keeps the numbers of the long ones (l:ROUTE) as

@@ -143,17 +143,26 @@ func TestBadOptionsForFailuresAreRefusedByField(t *testing.T) {
 	late := time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)
 	for field, o := range map[string]syncjob.AllFailuresOptions{
 		"Kinds[0]": {Kinds: []string{"a/b"}}, "Sets[1]": {Sets: []string{"a", ""}}, "Since": {Since: late},
-		"Until": {Until: late}, "Limit": {Limit: -1}, "After": {After: "1.2.0.job"},
+		"Until": {Until: late}, "Limit": {Limit: -1}, "After": {After: "1.2.0.job"}, "Sets[0]": {Sets: []string{"a/b"}},
+		"Kinds[1]": {Kinds: []string{"a", ""}},
 	} {
+		matched := 0
 		_, grouped := m.FailureGroups(t.Context(), &o)
 		for _, err := range m.Failures(t.Context(), &o) {
 			for _, err := range []error{err, grouped} {
 				var bad *syncjob.FieldError
 				require.ErrorAs(t, err, &bad)
 				require.Equal(t, field, bad.Field)
+				matched++
 			}
 		}
+		require.Equal(t, 2, matched, field)
 	}
+	for _, err := range m.Failures(t.Context(), &syncjob.AllFailuresOptions{After: "1.2.3. job"}) {
+		require.ErrorContains(t, err, "After")
+		return
+	}
+	t.Fatal("a cursor of a job that cannot be is accepted")
 }
 
 func TestFailuresAreGroupedByKindAndError(t *testing.T) {

@@ -275,7 +275,9 @@ func refusesOtherPartitions(s *scene) {
 		Partition: elsewhere, Stream: "stream", Number: 1, Holds: []store.HoldChange{{Run: aRun, Name: "h"}},
 	})
 	s.refuses(err, "Holds[0].Run.Job")
-	redo := store.RedoParams{Partition: elsewhere, Stream: "stream", Number: 1, Run: aRun, Action: actions.RedoRetry, Limit: 1}
+	redo := store.RedoParams{
+		Partition: elsewhere, Stream: "stream", Number: 1, Run: aRun, Action: actions.RedoRetry, Limit: 1,
+	}
 	_, err = s.store.RedoFailures(s.ctx, redo)
 	s.refuses(err, "Run.Job")
 	session := store.SessionID{Partition: elsewhere, ID: "session"}

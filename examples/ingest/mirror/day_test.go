@@ -78,7 +78,7 @@ func newDay(t *testing.T, url string, seed uint64, ends int64, large bool) *day 
 	namespace := fmt.Sprintf("day-%d", seed)
 	registry, err := NewRegistry(Config{})
 	require.NoError(t, err)
-	d.manager, err = syncjob.Open(t.Context(), url, syncjob.Config{Registry: registry, Namespace: namespace})
+	d.manager, err = open(t.Context(), url, syncjob.Config{Registry: registry, Namespace: namespace})
 	require.NoError(t, err)
 	d.job = syncjob.Job{Name: "day", Set: SetName, Root: d.args(set)}
 	d.ends = ends

@@ -106,10 +106,7 @@ func workOn(text string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	m, err := syncjob.Open(ctx, o.URL, syncjob.Config{Registry: registry, Namespace: o.Namespace})
-	for errors.Is(err, syncjob.ErrUnavailable) && ctx.Err() == nil { // as whoever starts it again does
-		m, err = syncjob.Open(ctx, o.URL, syncjob.Config{Registry: registry, Namespace: o.Namespace})
-	}
+	m, err := open(ctx, o.URL, syncjob.Config{Registry: registry, Namespace: o.Namespace})
 	if err != nil {
 		return err
 	}
@@ -132,6 +129,17 @@ func workOn(text string) error {
 		os.Exit(1) // whoever started it is gone
 	}()
 	return errors.Join(w.Run(ctx), m.Close())
+}
+
+// open opens a store. If the server does not answer in time, it tries again, as whoever starts a
+// program does.
+func open(ctx context.Context, url string, c syncjob.Config) (*syncjob.Manager, error) {
+	for {
+		m, err := syncjob.Open(ctx, url, c)
+		if !errors.Is(err, syncjob.ErrUnavailable) || ctx.Err() != nil {
+			return m, err
+		}
+	}
 }
 
 // worker is a process that works, and is started again each time that it dies.

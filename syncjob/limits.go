@@ -47,7 +47,9 @@ func (m *Manager) Limits(ctx context.Context) ([]states.LimitUse, error) {
 
 // limitsInForce returns the limits of these sets and of those of the registry. With fresh it reads
 // what holds for them, for which every partition must answer; otherwise what was read last counts.
-func (m *Manager) limitsInForce(ctx context.Context, sets []handlers.SetDescription, fresh bool) (limits []states.Limit) {
+func (m *Manager) limitsInForce(
+	ctx context.Context, sets []handlers.SetDescription, fresh bool,
+) (limits []states.Limit) {
 	kinds := make(map[string]map[string]bool)
 	add := func(set, kind string) {
 		if kinds[set] == nil {

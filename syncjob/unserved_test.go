@@ -102,7 +102,7 @@ func TestWhereAllWorkersAreDeadNothingIsServed(t *testing.T) {
 		time.Sleep(time.Hour) // nobody is there to sweep
 		x, err = run.Explain(t.Context())
 		require.NoError(t, err)
-		require.Contains(t, x.String(), "held by a worker that is gone, and no live worker serves them")
+		require.Contains(t, x.String(), "1 task of leaf on queue default is held by a worker that is gone, and no live worker serves it")
 		workers, err := operator.Workers(t.Context())
 		require.NoError(t, err)
 		require.True(t, workers[0].Overdue)

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // requireNothingLeft requires that the ledger agrees with all that there is. Then it deletes the
@@ -25,6 +27,10 @@ func (s *subject) requireNothingLeft() {
 	require.NoError(w.t, w.oracle.Delete(w.t.Context(), s.Job()))
 	number := strconv.FormatInt(s.Number(), 10)
 	for _, key := range w.keys() {
+		if strings.Contains(key, "}:C:") {
+			w.requireExpiry(key)
+			continue
+		}
 		require.NotContains(w.t, key, number, "a key of the run is left behind")
 		require.NotContains(w.t, key, ":"+s.Job(), "a key of the job is left behind")
 		if strings.Contains(key, "}:L:") || strings.Contains(key, "}:P:") || strings.HasSuffix(key, "}:audit") {
@@ -52,6 +58,20 @@ func (w *world) keys() []string {
 		}
 	}
 	return keys
+}
+
+// requireExpiry requires that a key, which tells of a cancelled task, goes by itself.
+func (w *world) requireExpiry(key string) {
+	w.t.Helper()
+	for _, node := range w.nodes() {
+		left, err := node.Client.Do(w.t.Context(), node.Client.B().Pttl().Key(key).Build()).AsInt64()
+		if err != nil && strings.HasPrefix(err.Error(), "MOVED") {
+			continue // it is on another node
+		}
+		require.NoError(w.t, err)
+		require.NotEqual(w.t, int64(-1), left, "key %s stays for ever", key)
+		require.LessOrEqual(w.t, left, bounds.StreamKept.Milliseconds(), key)
+	}
 }
 
 // members lists what a set, a sorted set or a list holds, and the fields of a hash. The

@@ -173,7 +173,7 @@ func (b *bulk) count(ctx context.Context, j states.BulkJob, err error) error {
 	if j.Did == states.BulkFailed {
 		j.Error = err.Error()
 	}
-	b.sum = withJob(b.sum, j)
+	b.sum = b.sum.With(j)
 	if j.Did == states.BulkFailed && len(b.errs) < maxBulkFailures {
 		b.sum.Failures = append(b.sum.Failures, j)
 		b.errs = append(b.errs, err)
@@ -197,23 +197,6 @@ func (b *bulk) progress(j states.BulkJob) {
 		sum.Tasks, sum.Left = sum.Tasks+j.Tasks, sum.Left+j.Left
 		b.o.Progress(j, sum)
 	}
-}
-
-// withJob adds a job to a result.
-func withJob(r states.BulkResult, j states.BulkJob) states.BulkResult {
-	r.Matched++
-	switch j.Did {
-	case states.BulkChanged:
-		r.Changed++
-	case states.BulkAlready:
-		r.Already++
-	case states.BulkPassed:
-		r.Passed++
-	case states.BulkFailed:
-		r.Failed++
-	}
-	r.Tasks, r.Left = r.Tasks+j.Tasks, r.Left+j.Left
-	return r
 }
 
 // copied is a result that does not change any more.

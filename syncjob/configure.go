@@ -188,10 +188,26 @@ func (m *Manager) configure(
 		return is.Version, err
 	}
 	document, err := next.Encode()
-	if err != nil || bytes.Equal(was, document) {
+	switch {
+	case err != nil:
 		return is.Version, err
+	case bytes.Equal(was, document):
+		return is.Version, m.goesOn(ctx, o.Run)
 	}
 	return m.store.WriteConfiguration(WithActor(ctx, o.By), o.write(is.Set, is.Version, document))
+}
+
+// goesOn refuses a run that has ended, where nothing is written that the store could refuse. A nil
+// run is none.
+func (m *Manager) goesOn(ctx context.Context, r *Run) error {
+	if r == nil {
+		return nil
+	}
+	rec, err := m.store.Run(ctx, r.id)
+	if err == nil && rec.Status.Final() {
+		return ErrRunFinished
+	}
+	return err
 }
 
 // ResetConfiguration removes the configuration of a set, so its values in code apply again. With
@@ -209,7 +225,11 @@ func (m *Manager) ResetConfiguration(ctx context.Context, set string, opts *Conf
 		if err == nil {
 			err = o.checkVersion(rec.Version)
 		}
-		if err == nil && rec.Document != nil {
+		switch {
+		case err != nil:
+		case rec.Document == nil:
+			err = m.goesOn(ctx, o.Run)
+		default:
 			_, err = m.store.WriteConfiguration(WithActor(ctx, o.By), o.write(set, rec.Version, nil))
 		}
 		switch {

@@ -40,6 +40,30 @@ func TestAJobsConfigurationHoldsFromItsFirstTaskOn(t *testing.T) {
 	})
 }
 
+// A run that has ended is refused whatever is asked for it, also if nothing would be written.
+func TestARunThatHasEndedIsNotConfigured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := manager(t, timeouts(t, handlers.SetConfig{}, make(chan time.Duration, 100)))
+		work(t, m, syncjob.WorkerConfig{})
+		var own syncjob.Configuration
+		own.Set.Timeout = time.Second
+		for _, of := range []*syncjob.Configuration{nil, &own} {
+			job := syncjob.Job{Name: "a", Set: "tree", Root: node{}, Configuration: of}
+			run, err := m.Start(t.Context(), job, nil)
+			require.NoError(t, err)
+			_, err = run.Wait(t.Context())
+			require.NoError(t, err)
+			opts := &syncjob.ConfigureOptions{Run: run}
+			nothing := func(*syncjob.Configuration) error { return nil }
+			for _, edit := range []func(*syncjob.Configuration) error{nothing, withTimeout(time.Minute)} {
+				_, err = m.Configure(t.Context(), "tree", opts, edit)
+				require.ErrorIs(t, err, syncjob.ErrRunFinished)
+			}
+			require.ErrorIs(t, m.ResetConfiguration(t.Context(), "tree", opts), syncjob.ErrRunFinished)
+		}
+	})
+}
+
 // gates is a registry whose leaves tell their timeout and then wait to be let on.
 func gates(t *testing.T) (reg *handlers.Registry, seen chan time.Duration, on chan struct{}) {
 	seen, on = make(chan time.Duration), make(chan struct{})

@@ -4,7 +4,8 @@ package actions
 // Action is what an operation did.
 type Action string
 
-// The actions. Those of a run have the Run of store.AuditLine; Subject is its, too.
+// The actions, each with what it is about. Run and Subject are fields of store.AuditLine; an action
+// on a run sets Run.
 const (
 	Start      Action = "start"      // a run; Subject is the number of RedriveOf
 	Enqueue    Action = "enqueue"    // tasks into a run; Subject is the ID of the first

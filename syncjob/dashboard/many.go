@@ -82,18 +82,11 @@ func (d *source) step(ctx context.Context, call bulkFunc, opts syncjob.BulkOptio
 
 // tally adds a job to a result.
 func tally(r states.BulkResult, j states.BulkJob) states.BulkResult {
-	one := states.BulkResult{Matched: 1, Tasks: j.Tasks, Left: j.Left}
-	switch j.Did {
-	case states.BulkChanged:
-		one.Changed = 1
-	case states.BulkAlready:
-		one.Already = 1
-	case states.BulkPassed:
-		one.Passed = 1
-	case states.BulkFailed:
-		one.Failed, one.Failures = 1, []states.BulkJob{j}
+	r = r.With(j)
+	if j.Did == states.BulkFailed && len(r.Failures) < manyShown {
+		r.Failures = append(slices.Clip(r.Failures), j)
 	}
-	return sum(r, one)
+	return r
 }
 
 // sum adds what a later step did.

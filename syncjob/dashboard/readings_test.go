@@ -112,9 +112,8 @@ func readings(m *syncjob.Manager, failed, big *syncjob.Run, task, large string) 
 
 // TestReadingsAreQuickAtAnySize reads everything alone, to know what it costs the server, and again
 // while workers run tasks. With ROLLCALL_STORM=1 there are 10,000 jobs and a million tasks, of which
-// each 10,000th has 1 MiB. Then there must be a round in which no command takes 10 ms, and pages of
-// 50 ms at most: on a machine with other work a command can take any time, but a long one is never
-// short.
+// each 10,000th has 1 MiB. Then no command may take 10 ms, and no page 50 ms in the median: run that
+// on a quiet machine.
 func TestReadingsAreQuickAtAnySize(t *testing.T) {
 	server := redistest.Start(t, nil)
 	n := sizeNow()
@@ -141,28 +140,23 @@ func TestReadingsAreQuickAtAnySize(t *testing.T) {
 	}
 	p.Work()
 	require.NoError(t, server.Do(t.Context(), "CONFIG", "SET", "slowlog-log-slower-than", "10000", "slowlog-max-len", "1000"))
-	slow, always := int64(0), make([]int64, len(all))
-	for round := range n.rounds {
+	require.NoError(t, server.Do(t.Context(), "SLOWLOG", "RESET"))
+	for range n.rounds {
 		for i := range all {
-			require.NoError(t, server.Do(t.Context(), "SLOWLOG", "RESET"))
 			took, page := read(i)
 			costs[i].took, pages[i].took = append(costs[i].took, took), append(pages[i].took, page)
-			count, err := server.Client.Do(t.Context(), server.Client.B().SlowlogLen().Build()).AsInt64()
-			require.NoError(t, err)
-			if slow += count; round == 0 || count < always[i] {
-				always[i] = count
-			}
 		}
 	}
+	slow, err := server.Client.Do(t.Context(), server.Client.B().SlowlogLen().Build()).AsInt64()
+	require.NoError(t, err)
 	var table strings.Builder
 	fmt.Fprintf(
 		&table,
-		"%-18s %7s %8s %8s %8s %8s %8s %8s %9s\n",
+		"%-18s %7s %8s %8s %8s %8s %8s %9s\n",
 		"reading",
 		"entries",
 		"p50 ms",
 		"p95 ms",
-		"page min",
 		"page p50",
 		"page p95",
 		"commands",
@@ -170,17 +164,17 @@ func TestReadingsAreQuickAtAnySize(t *testing.T) {
 	)
 	for i := range all {
 		a, b := &costs[i], &pages[i]
-		fmt.Fprintf(&table, "%-18s %7d %8.1f %8.1f %8.1f %8.1f %8.1f %8d %9d\n", all[i].name, entries[i],
-			a.quantile(50), a.quantile(95), b.quantile(0), b.quantile(50), b.quantile(95), a.commands, a.cpu.Microseconds())
+		fmt.Fprintf(&table, "%-18s %7d %8.1f %8.1f %8.1f %8.1f %8d %9d\n", all[i].name, entries[i],
+			a.quantile(50), a.quantile(95), b.quantile(50), b.quantile(95), a.commands, a.cpu.Microseconds())
 	}
 	t.Logf("%d jobs, %d tasks, workers under load; %d commands took over 10 ms\n%s", n.jobs, n.tasks, slow, &table)
 	if os.Getenv("ROLLCALL_STORM") == "" {
 		return // a few entries are read at once whatever the library does
 	}
+	require.Zero(t, slow)
 	for i := range all {
-		require.Zero(t, always[i], "%s has a long script each time\n%s", all[i].name, &table)
 		if entries[i] > 0 { // what selects nothing looks at all, page by page
-			require.LessOrEqual(t, pages[i].quantile(0), 50.0, "%s\n%s", all[i].name, &table)
+			require.LessOrEqual(t, pages[i].quantile(50), 50.0, all[i].name)
 		}
 	}
 }

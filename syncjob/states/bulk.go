@@ -24,7 +24,7 @@ type BulkJob struct {
 	Error string `json:"error,omitempty"`
 }
 
-// BulkResult says what a call did, or would do.
+// BulkResult says what a call did, or would do. [BulkResult.With] adds a job.
 type BulkResult struct {
 	DryRun bool `json:"dry_run,omitempty"`
 	// Matched is how many jobs were selected: the sum of the four below.
@@ -40,4 +40,21 @@ type BulkResult struct {
 	Failures []BulkJob `json:"failures,omitempty"`
 	// Operation is [states.AuditEntry.Operation] of the entries that the call left; empty for a dry run.
 	Operation string `json:"operation,omitempty"`
+}
+
+// With returns the result with one more job, which is not added to Failures.
+func (r BulkResult) With(j BulkJob) BulkResult {
+	r.Matched++
+	switch j.Did {
+	case BulkChanged:
+		r.Changed++
+	case BulkAlready:
+		r.Already++
+	case BulkPassed:
+		r.Passed++
+	case BulkFailed:
+		r.Failed++
+	}
+	r.Tasks, r.Left = r.Tasks+j.Tasks, r.Left+j.Left
+	return r
 }

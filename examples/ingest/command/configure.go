@@ -63,19 +63,11 @@ func (a *attributes) configure(ctx context.Context, m *syncjob.Manager, name str
 	if err != nil {
 		return err
 	}
-	s, err := run.State(ctx)
-	if err != nil {
-		return err
-	}
-	if s.Status.Final() { // also if it is configured like that already
-		err = syncjob.ErrRunFinished
-	} else {
-		opts := &syncjob.ConfigureOptions{Run: run}
-		_, err = m.Configure(ctx, mirror.SetName, opts, func(c *syncjob.Configuration) error {
-			a.apply(&c.Set)
-			return nil
-		})
-	}
+	opts := &syncjob.ConfigureOptions{Run: run}
+	_, err = m.Configure(ctx, mirror.SetName, opts, func(c *syncjob.Configuration) error {
+		a.apply(&c.Set)
+		return nil
+	})
 	if errors.Is(err, syncjob.ErrRunFinished) {
 		return fmt.Errorf("no run of job %s is active, so there is none to configure; \"ingest start\" with the flags "+
 			"is for its next runs: %w", name, err)

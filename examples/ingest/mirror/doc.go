@@ -14,8 +14,9 @@
 // A worker may die at any moment, and a task may run again. A file is put in place in one step, and
 // whoever tries again finds what is done. The one exception is [OperationAppend], which writes in
 // place, and goes on where it stopped. No file system knows leases. So a worker that stood still
-// for longer than its lease may end one write after others did its task, also after the run ended.
-// That leaves the destination complete, and at worst a time or a temporary file for the next run.
+// for longer than its lease may end one write after others have done its task, also after the run
+// has ended. It may leave a temporary file, an older time of a directory, or an older copy of a file
+// that has changed since. The next run puts that right.
 //
 // A program makes a registry with [NewRegistry], and starts a job of the set [SetName] with [Args]
 // as its root. It reads what a run did with [FiguresOf].
